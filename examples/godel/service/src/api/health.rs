@@ -1,0 +1,20 @@
+//! Is it alive, and may it be given work?
+
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use super::envelope::{ApiError, Data};
+use crate::app::Shared;
+
+/// `GET /api/health`: the process answers, and says which version it is.
+pub(super) async fn alive(State(app): State<Shared>) -> Data<Value> {
+    Data(json!({ "status": "healthy", "version": app.version }))
+}
+
+/// `GET /api/health/ready`: what it depends on answers (nothing, as yet), and it is not on its way out.
+pub(super) async fn ready(State(app): State<Shared>) -> Result<Data<Value>, ApiError> {
+    if app.is_stopping() {
+        return Err(ApiError::unavailable("stopping", "the service is shutting down"));
+    }
+    Ok(Data(json!({ "status": "ready" })))
+}

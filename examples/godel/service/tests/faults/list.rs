@@ -1,0 +1,42 @@
+//! The list of faults.
+
+use serde_json::Value;
+
+use crate::narrow::TESTED;
+use crate::support::command;
+
+async fn stdout(args: &[&str]) -> String {
+    // The list is about the program, and needs no settings.
+    let output = command(args).env_clear().output().await.unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn every_fault_is_listed_and_tested() {
+    let listed: Value = serde_json::from_str(&stdout(&["--list-faults", "--json"]).await).unwrap();
+    let listed = listed.as_array().unwrap();
+    let table = stdout(&["--list-faults"]).await;
+    assert_eq!(table.lines().count(), listed.len() + 1);
+    let mut names = Vec::new();
+    for fault in listed {
+        let text = |key: &str| fault[key].as_str().unwrap();
+        let (name, what, check) = (text("name"), text("what"), text("check"));
+        let line = table.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap();
+        assert!(line.contains(check) && line.ends_with(what), "{line}");
+        assert_eq!(fault.as_object().unwrap().len(), 3);
+        match name {
+            "slow-start" => assert_eq!(check, "none"),
+            _ => names.push(name),
+        }
+    }
+    assert_eq!(names, TESTED);
+}
+
+#[tokio::test]
+async fn an_unknown_fault_is_refused_with_the_nearest() {
+    let output = command(&["--fault", "any-keys"]).output().await.unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr.contains("any-key"), "{stderr}");
+}

@@ -1,0 +1,237 @@
+//! The smoke gate: its plan, its steps and its command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use prodtest_cli::{CommandLine, Input, Refusal};
+use prodtest_config::{BaseUrl, ConfigError, Located, Secrets};
+use prodtest_gate::{Check, Control, Figure, Gate, Judged, Quantity, Run};
+use prodtest_http::{Client, ClientOptions};
+use schemars::{Schema, SchemaGenerator};
+
+use crate::{
+    control,
+    facts::Facts,
+    judge, load,
+    observe::{self, Means},
+    plan::{self, Asker, Plan, Planned},
+    scenario::{HeaderValue, Scenario, ScenarioFile},
+    section::Section,
+    suite,
+};
+
+/// How long the gate may take when nobody says.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The smoke gate.
+pub(crate) struct Smoke;
+
+/// Its own flags.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Flags {
+    /// Where the service is, instead of the environment's `url`
+    #[arg(long, value_name = "URL", help_heading = "Target")]
+    url: Option<BaseUrl>,
+    /// The certificate authority to trust (PEM), instead of the environment's `tls.ca`
+    #[arg(long, value_name = "FILE", help_heading = "Target")]
+    ca: Option<PathBuf>,
+    /// A further file of scenarios; repeat for more
+    #[arg(long, value_name = "FILE", help_heading = "Checks")]
+    scenario: Vec<PathBuf>,
+}
+
+impl Gate for Smoke {
+    const NAME: &'static str = "smoke";
+    const QUESTION: &'static str = "Does it do its job for a user?";
+
+    type Plan = Plan;
+    type Facts = Facts;
+    type Means = Means;
+
+    fn checks(plan: &Plan, facts: Option<&Facts>) -> Vec<Check> {
+        plan.checks(facts)
+    }
+
+    async fn observe(plan: &Plan, means: &Means, run: &Run) -> Facts {
+        observe::observe(plan, means, run).await
+    }
+
+    fn judge(plan: &Plan, facts: &Facts) -> Vec<Judged> {
+        let answered = facts.answered();
+        let included = plan.scenarios.iter().filter(|planned| planned.left_out.is_none());
+        let scenarios = included.map(|planned| judge::scenario(plan, &planned.part.value, facts, answered));
+        let suites = plan.suites.iter().filter(|planned| planned.left_out.is_none());
+        scenarios.chain(suites.flat_map(|planned| suite::judge(&planned.part, facts))).collect()
+    }
+
+    fn misconfigured(plan: &Plan, facts: &Facts) -> Option<String> {
+        suite::collision(plan, facts)
+    }
+
+    fn controls(_plan: &Plan, facts: &Facts) -> Vec<Control> {
+        control::judge(facts)
+    }
+
+    fn figures(_plan: &Plan, facts: &Facts) -> Vec<Figure> {
+        let exchanges = facts.scenarios.iter().flat_map(|scenario| &scenario.steps).flat_map(|step| {
+            let bursts = step.burst.iter().flatten().map(|sample| sample.duration_ms);
+            step.attempts.iter().map(|attempt| attempt.exchange.duration_ms).chain(bursts)
+        });
+        let slowest = exchanges.fold(0.0, f64::max);
+        vec![Figure { name: "slowest".to_owned(), value: Quantity::milliseconds(slowest) }]
+    }
+}
+
+impl CommandLine for Smoke {
+    const ABOUT: &'static str = "\
+Runs scenarios against the service as a user would (requests, what must come of them, and cleaning up), and takes in \
+the JUnit reports of your own test suites. Each scenario and each case is one check. The scenarios are YAML; their \
+schema, and Godel's as a worked example, come with prodtest.";
+    const EXAMPLES: &'static str = "\
+  # judge the environment `staging` of ./prodtest.yaml
+  prodtest-smoke --env staging --expect-version 1.4.2
+
+  # one check, against another address
+  prodtest-smoke --env staging --url http://127.0.0.1:8080 --only health
+
+  # why was that run red? judge it again, offline
+  prodtest-smoke --replay prodtest-results/smoke.run.json";
+    const OUTPUTS: &'static [(&'static str, &'static str)] =
+        &[("slowest", "The time of the slowest request, with its unit.")];
+
+    type Flags = Flags;
+    type Section = Section;
+
+    fn plan(input: &Input<'_, Flags>) -> Result<Plan, Refusal> {
+        let environment = &input.config.environment;
+        let section: Section = input.config.section.read()?;
+        let url = match (&input.flags.url, &environment.url) {
+            (Some(url), _) => url.clone(),
+            (None, Some(url)) => url.value.clone(),
+            (None, None) => {
+                let message = format!("the environment `{}` has no `url`", input.config.environment_name);
+                return Err(Refusal::usage_with_hint(message, "add `url: https://…` to it, or pass `--url`"));
+            }
+        };
+        let scenarios = load::scenarios(&section.scenarios, &input.flags.scenario, environment)?;
+        if scenarios.is_empty() && section.suites.is_empty() {
+            let message = "there is nothing to check: no scenarios and no suites";
+            let hint = "add `smoke: { scenarios: [scenarios/*.yaml] }`, or pass `--scenario FILE`";
+            return Err(Refusal::usage_with_hint(message, hint));
+        }
+        load::suites(&section.suites, &scenarios).map_err(|error| input.config.explain(error))?;
+        let mut plan = Plan {
+            folder: input.config.folder.clone(),
+            connect: environment.connect.as_ref().map(|connect| (connect.value.host.clone(), connect.value.port)),
+            ca: input.flags.ca.clone().or_else(|| environment.tls.ca.as_ref().map(|ca| ca.value.0.clone())),
+            min_days: environment.tls.min_days,
+            expected_version: input
+                .common
+                .expect_version
+                .clone()
+                .or_else(|| environment.version.as_ref().map(|version| version.value.clone())),
+            identities: askers(input)?,
+            scenarios: Vec::new(),
+            suites: Vec::new(),
+            url,
+        };
+        plan.scenarios = scenarios
+            .into_iter()
+            .map(|scenario| Planned { left_out: left_out(input, &plan, &scenario.value), part: scenario })
+            .collect();
+        plan.suites = section
+            .suites
+            .into_iter()
+            .map(|part| Planned { left_out: input.selection.left_out(&plan::id(&part.value.name.value), &[]), part })
+            .collect();
+        Ok(plan)
+    }
+
+    fn means(plan: &Plan, input: &Input<'_, Flags>) -> Result<Means, Refusal> {
+        let ca = match &plan.ca {
+            None => None,
+            Some(path) => Some(std::fs::read(path).map_err(|error| {
+                Refusal::usage(format!("the certificate authority `{}` could not be read: {error}", path.display()))
+            })?),
+        };
+        let options = ClientOptions {
+            connect: plan.connect.clone(),
+            ca,
+            user_agent: format!("prodtest-smoke/{}", env!("CARGO_PKG_VERSION")),
+        };
+        let client = Client::new(options.clone()).map_err(|error| {
+            let hint = "the file must hold at least one certificate in PEM (`-----BEGIN CERTIFICATE-----`)";
+            Refusal::usage_with_hint(error.to_string(), hint)
+        })?;
+        let mut secrets = secrets_of(input);
+        let included = plan.scenarios.iter().filter(|planned| planned.left_out.is_none());
+        for step in included.flat_map(|planned| planned.part.value.steps.iter().chain(&planned.part.value.always)) {
+            let asker = step.value.identity.as_ref().and_then(|name| plan.identities.get(&name.value));
+            let headers = step.value.headers.iter().filter_map(|(_, header)| match &header.value {
+                HeaderValue::Secret(secret) => Some(Located::new(secret.clone(), header.place.clone())),
+                HeaderValue::Text(_) => None,
+            });
+            for reference in asker.map(|asker| asker.secret.clone()).into_iter().chain(headers) {
+                secrets.resolve(&reference).map_err(|error| load::explain(input.config.explain(error)))?;
+            }
+        }
+        Ok(Means { client, options, secrets })
+    }
+
+    fn secrets(means: &Means) -> Vec<&str> {
+        means.secrets.values().collect()
+    }
+
+    fn timeout(input: &Input<'_, Flags>) -> Result<Duration, Refusal> {
+        let section: Section = input.config.section.read()?;
+        Ok(section.timeout.map_or(TIMEOUT, |timeout| timeout.0))
+    }
+
+    fn schemas() -> Vec<(&'static str, Schema)> {
+        vec![("scenarios", SchemaGenerator::default().into_root_schema_for::<ScenarioFile>())]
+    }
+}
+
+fn secrets_of(input: &Input<'_, Flags>) -> Secrets {
+    let variable = input.variable.clone();
+    Secrets::new(move |name| variable(name))
+}
+
+/// Everyone the environment knows. An optional one whose secret is not set is known too, with the reason.
+fn askers(input: &Input<'_, Flags>) -> Result<std::collections::BTreeMap<String, Asker>, Refusal> {
+    let environment = &input.config.environment;
+    environment
+        .identity_names()
+        .filter_map(|name| Some((name, environment.identity(name)?)))
+        .map(|(name, identity)| {
+            let mut unset = None;
+            if identity.value.optional {
+                let set = secrets_of(input)
+                    .resolve_if_set(&identity.value.secret)
+                    .map_err(|error: ConfigError| input.config.explain(error))?;
+                unset = set.is_none().then(|| {
+                    format!("the optional identity `{name}` has no secret: {} is not set", *identity.value.secret)
+                });
+            }
+            let header = identity.value.header.to_string();
+            Ok((name.to_owned(), Asker { header, secret: identity.value.secret.clone(), unset }))
+        })
+        .collect()
+}
+
+/// Why a scenario does not apply in this run, if it does not.
+fn left_out(input: &Input<'_, Flags>, plan: &Plan, scenario: &Scenario) -> Option<String> {
+    let by_selection = input.selection.left_out(&plan::id(&scenario.id.value), &scenario.tags);
+    let by_identity = || {
+        let steps = scenario.steps.iter().chain(&scenario.always);
+        let names = steps.filter_map(|step| step.value.identity.as_ref());
+        names
+            .filter_map(|name: &Located<String>| plan.identities.get(&name.value))
+            .find_map(|asker| asker.unset.clone())
+    };
+    let by_scheme = || {
+        let asks = scenario.steps.iter().any(|step| step.value.certificate.is_some());
+        (asks && plan.url.scheme() == "http").then(|| "the target is plain HTTP: there is no certificate".to_owned())
+    };
+    by_selection.or_else(by_identity).or_else(by_scheme)
+}

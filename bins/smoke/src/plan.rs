@@ -1,0 +1,139 @@
+//! What the smoke gate will do in this run, with everything resolved but the secrets.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use prodtest_config::{BaseUrl, Located, SecretRef};
+use prodtest_gate::{Check, CheckId, Limit};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    facts::Facts,
+    scenario::{Scenario, Step},
+    section::Suite,
+    suite,
+};
+
+/// The plan of one run; kept in the run record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Plan {
+    /// The folder of `prodtest.yaml`, in which suites run.
+    pub(crate) folder: PathBuf,
+    /// Where the service is; paths of scenarios are relative to it.
+    pub(crate) url: BaseUrl,
+    /// Where to connect instead, as host and port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) connect: Option<(String, u16)>,
+    /// The authority that the certificate must come from, instead of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<PathBuf>,
+    /// How many days the certificate must still last where the scenario does not say.
+    pub(crate) min_days: u32,
+    /// What was deployed, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expected_version: Option<String>,
+    /// Who can ask: the environment's `auth` as `default`, and its `identities`.
+    pub(crate) identities: BTreeMap<String, Asker>,
+    /// The scenarios.
+    pub(crate) scenarios: Vec<Planned<Located<Scenario>>>,
+    /// The test suites.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) suites: Vec<Planned<Located<Suite>>>,
+}
+
+/// Who asks: a header with a secret, by reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Asker {
+    /// The header.
+    pub(crate) header: String,
+    /// Where the secret is.
+    pub(crate) secret: Located<SecretRef>,
+    /// Why what needs it is skipped, if it is: it is optional, and not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unset: Option<String>,
+}
+
+/// A part of the plan, and why it is left out, if it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Planned<T> {
+    /// The part.
+    pub(crate) part: T,
+    /// Why it does not apply in this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) left_out: Option<String>,
+}
+
+/// The id of a scenario's or suite's check. The loader has seen to it that the name is one.
+pub(crate) fn id(name: &str) -> CheckId {
+    CheckId::new("smoke", name).or_else(|_| CheckId::new("smoke", &CheckId::slug(name))).unwrap_or_else(|_| unnamed())
+}
+
+fn unnamed() -> CheckId {
+    #[expect(clippy::unwrap_used, reason = "a literal that the unit tests parse")]
+    "smoke/unnamed".parse().unwrap()
+}
+
+impl Plan {
+    /// The checks of the plan and, once there are facts, of the suites' cases.
+    pub(crate) fn checks(&self, facts: Option<&Facts>) -> Vec<Check> {
+        let scenarios = self.scenarios.iter().map(|planned| {
+            let mut check = scenario_check(&planned.part, self.min_days);
+            check.left_out.clone_from(&planned.left_out);
+            check
+        });
+        let suites = self.suites.iter().flat_map(|planned| {
+            let mut check = suite::check(&planned.part);
+            check.left_out.clone_from(&planned.left_out);
+            let facts =
+                facts.and_then(|facts| facts.suites.iter().find(|suite| suite.name == planned.part.value.name.value));
+            let cases = facts.map(|facts| suite::case_checks(&planned.part, facts)).unwrap_or_default();
+            std::iter::once(check).chain(cases)
+        });
+        scenarios.chain(suites).collect()
+    }
+}
+
+fn scenario_check(scenario: &Located<Scenario>, min_days: u32) -> Check {
+    let Scenario { id: name, title, why, help, severity, needs, tags, requirements, steps, .. } = &scenario.value;
+    Check {
+        why: why.clone(),
+        help: help.clone(),
+        severity: *severity,
+        needs: needs.iter().map(|need| id(&need.value)).collect(),
+        limits: steps.iter().flat_map(|step| limits(&step.value, min_days)).collect(),
+        tags: tags.clone(),
+        requirements: requirements.clone(),
+        place: Some(name.place.clone()),
+        ..Check::new(id(&name.value), title)
+    }
+}
+
+fn limits(step: &Step, min_days: u32) -> Vec<Limit> {
+    let mut limits = Vec::new();
+    let mut add = |what: &str, value: String| limits.push(Limit { name: format!("{}: {what}", step.name), value });
+    if let Some(certificate) = &step.certificate {
+        add("lasts", format!("{} days", certificate.min_days.unwrap_or(min_days)));
+    }
+    if step.request.is_some() {
+        add("status", step.expect.status().to_string());
+    }
+    if let Some(within) = &step.expect.within {
+        add("within", within.value.to_string());
+    }
+    if let Some(until) = &step.until {
+        let tries = until.value.attempts.map(|attempts| format!("{attempts} tries"));
+        let time = until.value.within.as_ref().map(ToString::to_string);
+        add(
+            "until",
+            [tries, time].into_iter().flatten().collect::<Vec<_>>().join(" or ")
+                + ", every "
+                + &until.value.every.to_string(),
+        );
+    }
+    if let Some(burst) = &step.burst {
+        add("requests", format!("{}, {} at once", burst.value.requests, burst.value.at_once()));
+    }
+    limits
+}

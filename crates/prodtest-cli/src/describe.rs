@@ -1,0 +1,64 @@
+//! `--describe`: everything that is generated from a gate (actions, templates, schemas, pages), as JSON.
+
+use prodtest_gate::{Check, RunRecord};
+use schemars::SchemaGenerator;
+use serde_json::{Value, json};
+
+use crate::{
+    CommandLine,
+    flags::{Common, command, is_input, takes_value, variable_of},
+};
+
+/// The outputs that every gate has.
+const OUTPUTS: [(&str, &str); 4] = [
+    ("verdict", "What the gate answers: `passed`, `failed` or `undetermined`."),
+    ("failed", "The checks that failed, separated by commas."),
+    ("undetermined", "The checks that could not be measured, separated by commas."),
+    ("report", "The path of the HTML report."),
+];
+
+/// The description of a gate, with the checks of a plan if there is one.
+pub(crate) fn describe<G: CommandLine>(checks: &[Check]) -> Value {
+    let common = <Common as clap::Args>::augment_args(clap::Command::new("common"));
+    let is_common = |arg: &clap::Arg| common.get_arguments().any(|other| other.get_id() == arg.get_id());
+    let command = command::<G>();
+    let flags: Vec<Value> = command
+        .get_arguments()
+        .filter(|arg| arg.get_long().is_some())
+        .map(|arg| {
+            json!({
+                "name": arg.get_long(),
+                "value": takes_value(arg).then(|| arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string)),
+                "help": arg.get_help().map(ToString::to_string),
+                "default": arg.get_default_values().first().map(|value| value.to_string_lossy()),
+                "env": takes_value(arg).then(|| variable_of(arg)),
+                "repeat": matches!(arg.get_action(), clap::ArgAction::Append),
+                "common": is_common(arg),
+                "input": is_input(arg),
+            })
+        })
+        .collect();
+    let outputs: Vec<Value> = OUTPUTS
+        .iter()
+        .chain(G::OUTPUTS)
+        .map(|(name, description)| json!({ "name": name, "description": description }))
+        .collect();
+    let section = SchemaGenerator::default().into_root_schema_for::<G::Section>();
+    let mut schemas = serde_json::Map::new();
+    schemas.insert("prodtest".to_owned(), prodtest_config::schema(vec![(G::NAME, section.clone())]));
+    schemas.insert("run".to_owned(), json!(SchemaGenerator::default().into_root_schema_for::<RunRecord>()));
+    schemas.extend(G::schemas().into_iter().map(|(name, schema)| (name.to_owned(), json!(schema))));
+    json!({
+        "gate": G::NAME,
+        "question": G::QUESTION,
+        "about": G::ABOUT,
+        "version": env!("CARGO_PKG_VERSION"),
+        "flags": flags,
+        "outputs": outputs,
+        "checks": checks,
+        "schema": section,
+        "schemas": schemas,
+        // The rules a service account needs, as in a Kubernetes Role; none for a gate that asks no cluster.
+        "rbac": [],
+    })
+}

@@ -1,0 +1,294 @@
+//! One call of a gate, from its flags to its exit code.
+
+use std::{path::Path, process::ExitCode, rc::Rc, time::Duration};
+
+use jiff::Timestamp;
+use prodtest_ci::{Environment, add_mask, end_group, start_group};
+use prodtest_config::Config;
+use prodtest_gate::{Check, Pardons, Redactor, Run, RunRecord, Stop, Verdict};
+use tokio::{sync::mpsc, sync::watch, time::Instant};
+
+use crate::{
+    CommandLine, Common, Input, Refusal, Selection, Variable,
+    conclude::{About, conclude, unfinished},
+    describe::describe,
+    flags::{Flags, Format, command, parse},
+    output::Output,
+    progress, publish, replay,
+    stop::Signals,
+    write,
+};
+
+/// Exit code of a wrong command line or configuration.
+const MISUSED: u8 = 2;
+/// A secret this long is no ordinary word: it is taken out of whole reports too, not only of what was seen.
+const UNMISTAKABLE: usize = 8;
+
+/// What `main` of a gate calls.
+pub fn main<G: CommandLine>() -> ExitCode {
+    let environment = Rc::new(Environment::from_process());
+    exit_three_on_panic();
+    let variable = |name: &str| environment.var(name);
+    let flags = match parse::<G>(std::env::args_os().collect(), &variable) {
+        Ok(flags) => flags,
+        Err(error) => {
+            // Help and version are such errors too; they go to standard output, with code 0. A closed pipe is no error.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(MISUSED));
+        }
+    };
+    let mut output = Output::new(&flags.common, &environment);
+    match call::<G>(&flags, &environment, &mut output) {
+        Ok(code) => ExitCode::from(code),
+        Err(refusal) => {
+            output.refusal(&refusal);
+            ExitCode::from(MISUSED)
+        }
+    }
+}
+
+/// A panic is a defect of the gate: nothing was decided. Reports that say so were written before the run began, and
+/// the code must say so too, whether the profile unwinds or aborts.
+fn exit_three_on_panic() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        default(info);
+        #[expect(
+            clippy::disallowed_methods,
+            clippy::exit,
+            reason = "with panic=abort there is no other way to choose the code"
+        )]
+        std::process::exit(i32::from(Verdict::Undetermined.exit_code()));
+    }));
+}
+
+fn call<G: CommandLine>(
+    flags: &Flags<G::Flags>,
+    environment: &Rc<Environment>,
+    output: &mut Output,
+) -> Result<u8, Refusal> {
+    let common = &flags.common;
+    if let Some(shell) = common.completions {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut command::<G>(), format!("prodtest-{}", G::NAME), &mut script);
+        output.result(&String::from_utf8_lossy(&script));
+        return Ok(0);
+    }
+    if common.describe && !flags.config_given && !common.config.exists() {
+        output.result(&json(&describe::<G>(&[])));
+        return Ok(0);
+    }
+    if let (Some(path), false) = (&common.replay, flags.config_given) {
+        let record = replay::judge::<G>(replay::read::<G>(path)?, None)?;
+        return finish(&record, common, environment, output, &Redactor::default());
+    }
+    let selection = Selection::new(common.only.clone(), common.skip.clone());
+    let name = environment_name(common)?;
+    let config = Config::load(&common.config, G::NAME, name.as_deref())?;
+    let input = Input {
+        config: &config,
+        common,
+        flags: &flags.gate,
+        selection: &selection,
+        variable: variable_of(environment),
+    };
+    let plan = G::plan(&input)?;
+    let checks = G::checks(&plan, None);
+    refuse_typos(&selection, common, &checks)?;
+    if common.list {
+        output.result(&prodtest_report::list(&checks));
+        return Ok(0);
+    }
+    if common.describe {
+        output.result(&json(&describe::<G>(&checks)));
+        return Ok(0);
+    }
+    if let Some(path) = &common.replay {
+        let record = replay::judge::<G>(replay::read::<G>(path)?, Some(plan))?;
+        return finish(&record, common, environment, output, &Redactor::default());
+    }
+    let means = G::means(&plan, &input)?;
+    let timeout = match &common.timeout {
+        Some(timeout) => timeout.0,
+        None => G::timeout(&input)?,
+    };
+    output.redact(Redactor::new(G::secrets(&means)));
+    if output.format == Format::Github {
+        // The runner knows the secrets that it was given by name; those from files it does not.
+        G::secrets(&means).into_iter().filter_map(add_mask).for_each(|line| output.mask(&line));
+    }
+    write::prepare(&common.out).map_err(|error| unwritable(&common.out, &error.to_string()))?;
+    let about = About {
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        service: config.service.clone(),
+        environment: config.environment_name.clone(),
+        commit: environment.commit(),
+        digest: None,
+        started: Timestamp::now(),
+        duration_ms: 0,
+        stopped: None,
+        pardons: Pardons { waivers: config.waivers.clone(), allow_undetermined: common.allow_undetermined.clone() },
+    };
+    let unmistakable = G::secrets(&means).into_iter().filter(|secret| secret.len() >= UNMISTAKABLE);
+    let sweep = Redactor::new(unmistakable);
+    let first = write_reports(&unfinished::<G>(about.clone(), &plan), &common.out, &sweep);
+    if let Some(problem) = first.problems.first() {
+        return Err(unwritable(&common.out, problem));
+    }
+    let title = format!("prodtest {} ({})", G::NAME, config.environment_name);
+    let unix = |time: Timestamp| u64::try_from(time.as_second()).unwrap_or_default();
+    if let Some(line) = start_group(output.platform(), &title, unix(about.started)) {
+        output.command(&line);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Refusal::usage(format!("this machine cannot run the gate: {error}")))?;
+    let (facts, stop) = runtime
+        .block_on(observe::<G>(&plan, &means, timeout, output, checks.len()))
+        .map_err(|error| Refusal::usage(format!("this machine cannot run the gate: {error}")))?;
+    if let Some(line) = end_group(output.platform(), &title, unix(Timestamp::now())) {
+        output.command(&line);
+    }
+    let elapsed = Timestamp::now().duration_since(about.started);
+    let about = About {
+        duration_ms: u64::try_from(elapsed.as_millis()).unwrap_or_default(),
+        stopped: stop.map(|reason| reason.to_string()),
+        ..about
+    };
+    let record = conclude::<G>(about, &plan, &facts);
+    let misconfigured = G::misconfigured(&plan, &facts);
+    let code = finish(&record, common, environment, output, &sweep)?;
+    if let Some(message) = misconfigured {
+        return Err(Refusal::usage(message));
+    }
+    Ok(stop.and_then(Stop::exit_code).unwrap_or(code))
+}
+
+fn variable_of(environment: &Rc<Environment>) -> Variable {
+    let environment = Rc::clone(environment);
+    Rc::new(move |name| environment.var(name))
+}
+
+/// The environment of `--env`. What only prints the checks needs none to be chosen: the first will do.
+fn environment_name(common: &Common) -> Result<Option<String>, Refusal> {
+    if common.env.is_some() || !(common.list || common.describe) {
+        return Ok(common.env.clone());
+    }
+    Ok(Config::first_environment(&common.config)?)
+}
+
+/// A pattern that fits no check would leave out more, or less, than was meant.
+fn refuse_typos(selection: &Selection, common: &Common, checks: &[Check]) -> Result<(), Refusal> {
+    let known = || checks.iter().map(|check| check.id.as_str()).collect::<Vec<_>>().join("\n  ");
+    let unknown = |pattern: &str| {
+        Refusal::usage_with_hint(format!("no check is called `{pattern}`"), format!("the checks are\n  {}", known()))
+    };
+    if let Some(pattern) = selection.unused(checks) {
+        return Err(unknown(pattern));
+    }
+    // The cases of a suite are known only when it ran.
+    match common
+        .allow_undetermined
+        .iter()
+        .find(|id| !checks.iter().any(|check| check.id == **id || id.as_str().starts_with(&format!("{}-", check.id))))
+    {
+        Some(id) => Err(unknown(id.as_str())),
+        None => Ok(()),
+    }
+}
+
+async fn observe<G: CommandLine>(
+    plan: &G::Plan,
+    means: &G::Means,
+    timeout: Duration,
+    output: &Output,
+    total: usize,
+) -> std::io::Result<(G::Facts, Option<Stop>)> {
+    let signals = Signals::listen()?;
+    let (stop, stopped) = watch::channel::<Option<(Stop, Instant)>>(None);
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let run = Run::new(stopped.clone(), sender);
+    let working = async {
+        let facts = G::observe(plan, means, &run).await;
+        // The last sender: whoever watches sees the end.
+        drop(run);
+        facts
+    };
+    let watching = async {
+        let (facts, ()) = tokio::join!(working, progress::show(receiver, output, total));
+        facts
+    };
+    let facts = tokio::select! {
+        facts = watching => facts,
+        never = signals.watch(timeout, stop) => match never {},
+    };
+    let reason = stopped.borrow().map(|(reason, _)| reason);
+    Ok((facts, reason))
+}
+
+/// Writes the reports, prints the end, tells the platform, and gives the exit code.
+fn finish(
+    record: &RunRecord,
+    common: &Common,
+    environment: &Environment,
+    output: &Output,
+    sweep: &Redactor,
+) -> Result<u8, Refusal> {
+    write::prepare(&common.out).map_err(|error| unwritable(&common.out, &error.to_string()))?;
+    let written = write_reports(record, &common.out, sweep);
+    match output.format {
+        Format::Json => output.result(&prodtest_report::Format::Run.render(record).unwrap_or_default()),
+        Format::Human | Format::Github | Format::Gitlab => {
+            output.result(&prodtest_report::terminal(record, output.color, width()));
+        }
+    }
+    let unpublished = publish::publish(record, &common.out, environment, output);
+    for problem in written.problems.iter().chain(&unpublished) {
+        output.warning(problem);
+    }
+    Ok(match record.verdict {
+        // A verdict without its record cannot be judged again.
+        Verdict::Passed if !written.record => Verdict::Undetermined.exit_code(),
+        verdict => verdict.exit_code(),
+    })
+}
+
+fn unwritable(out: &Path, why: &str) -> Refusal {
+    let message = format!("the folder of the reports, `{}`, cannot be written to: {why}", out.display());
+    Refusal::usage_with_hint(message, "name another with `--out DIR`")
+}
+
+/// What came of writing the reports.
+struct Written {
+    /// Whether the record, from which all others can be made again, is on the disk.
+    record: bool,
+    /// What could not be written, and why.
+    problems: Vec<String>,
+}
+
+/// Writes every report; a record that cannot be written is among the problems, whole, for standard error.
+fn write_reports(record: &RunRecord, out: &Path, sweep: &Redactor) -> Written {
+    let mut written = Written { record: true, problems: Vec::new() };
+    for report in prodtest_report::render_all(record) {
+        let result = match &report.text {
+            Ok(text) => write::whole(out, &report.file, &sweep.text(text)).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let Err(error) = result else { continue };
+        written.problems.push(format!("`{}` could not be written: {error}", out.join(&report.file).display()));
+        if report.format == prodtest_report::Format::Run {
+            written.record = false;
+            let text = report.text.map(|text| sweep.text(&text)).unwrap_or_default();
+            written.problems.push(format!("the record, which has no other place:\n{text}"));
+        }
+    }
+    written
+}
+
+/// The width of the terminal; a log has as much as is easy to read.
+fn width() -> usize {
+    terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0)).clamp(60, 160)
+}
+
+fn json(value: &serde_json::Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}

@@ -1,0 +1,98 @@
+//! Faults as data: what is done to a real part, and which checks must notice.
+
+use std::collections::BTreeSet;
+
+use prodtest_gate::Outcome;
+use serde::Deserialize;
+
+use crate::{Done, Flaw, GateCommand, Godel, repository};
+
+/// The faults of one gate, `tests/faults/<gate>.yaml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FaultTable {
+    /// The gate.
+    pub gate: String,
+    /// The faults.
+    pub faults: Vec<Fault>,
+}
+
+/// One fault.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Fault {
+    /// Its name.
+    pub name: String,
+    /// What is wrong, for `docs/detection.md`.
+    pub what: String,
+    /// How it is done.
+    pub how: How,
+    /// The checks that must fail: these and no others.
+    #[serde(default)]
+    pub red: BTreeSet<String>,
+    /// The checks that must be undetermined by it: these and no others.
+    #[serde(default)]
+    pub undetermined: BTreeSet<String>,
+    /// The gate's exit code.
+    pub exit: i32,
+}
+
+/// How a fault is done.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// A switch of the reference service, over plain HTTP.
+    Godel(String),
+    /// The reference service is healthy, and its certificate has a flaw.
+    Certificate(Flaw),
+    /// Nothing listens.
+    NoServer,
+    /// Nothing is wrong with the service: the gate is called with these further arguments.
+    Arguments(Vec<String>),
+}
+
+impl FaultTable {
+    /// The table of a gate.
+    ///
+    /// # Panics
+    /// When there is none, or it cannot be read.
+    #[must_use]
+    pub fn of(gate: &str) -> Self {
+        let path = repository().join(format!("tests/faults/{gate}.yaml"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+}
+
+impl Fault {
+    /// Injects the fault and runs the smoke gate.
+    #[must_use]
+    pub fn smoke(&self) -> Done {
+        match &self.how {
+            How::Godel(fault) => GateCommand::smoke(&Godel::start(&[fault], None)).run(),
+            How::Certificate(flaw) => GateCommand::smoke(&Godel::start(&[], Some(*flaw))).run(),
+            How::NoServer => {
+                let mut gone = Godel::healthy();
+                gone.kill();
+                GateCommand::smoke(&gone).run()
+            }
+            How::Arguments(arguments) => GateCommand::smoke(&Godel::healthy()).args(arguments).run(),
+        }
+    }
+
+    /// What is not as this fault must turn out, in words; empty when all is.
+    #[must_use]
+    pub fn differences(&self, gate: &str, done: &Done) -> Vec<String> {
+        let mut differences = Vec::new();
+        if done.code() != Some(self.exit) {
+            differences.push(format!("exit code {:?}, must be {}", done.code(), self.exit));
+        }
+        for (outcome, must) in [(Outcome::Failed, &self.red), (Outcome::Undetermined, &self.undetermined)] {
+            let is = done.checks(gate, outcome);
+            if is != *must {
+                differences.push(format!("{outcome}: {is:?}, must be {must:?}"));
+            }
+        }
+        differences
+    }
+}

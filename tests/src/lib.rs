@@ -1,0 +1,1 @@
+//! What no single crate can test: end to end, faults, platforms.

@@ -1,0 +1,139 @@
+//! `cargo xtask demo`: the gate against the reference service, healthy or broken.
+
+use std::{
+    env::consts::EXE_SUFFIX,
+    fs::File,
+    os::unix::process::ExitStatusExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitCode, ExitStatus, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::{
+    describe, pki, repo, say,
+    service::{Keys, Service},
+    sh,
+    test::FEATURES,
+};
+
+/// Options of `cargo xtask demo`.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Break the service; `cargo run -p godel --features faults -- --list-faults` shows how
+    #[arg(long, value_name = "NAME")]
+    fault: Option<String>,
+
+    /// Folder for the reports
+    #[arg(long, value_name = "DIR", default_value = "prodtest-results")]
+    out: PathBuf,
+}
+
+/// The gate of the demo.
+const GATE: &str = "smoke";
+
+/// Builds, runs, shows. The exit code is the gate's.
+///
+/// # Errors
+/// When something cannot be built or started.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let programs = build()?;
+    let out = std::path::absolute(&options.out).context("`--out` is no path")?;
+    let begun = Instant::now();
+    let status = once(&programs, options.fault.as_deref(), &out, None)?;
+    let report = out.join(format!("{GATE}.html"));
+    say::line("");
+    if report.is_file() {
+        say::line(format_args!("report: {}", report.display()));
+    }
+    if options.fault.is_none() {
+        say::line("a red one: cargo xtask demo --fault NAME (godel --list-faults names them)");
+    }
+    let code = code(status);
+    say::line(format_args!("exit code of the gate: {code}, after {}", say::time(begun.elapsed())));
+    Ok(ExitCode::from(code))
+}
+
+/// Builds the gate and the service; says in which folder they are.
+///
+/// # Errors
+/// When cargo fails.
+pub fn build() -> Result<PathBuf> {
+    let gate = describe::program(GATE);
+    Ok(sh::build(&["--package", &gate, "--package", "godel", "--features", FEATURES])?.join("debug"))
+}
+
+/// One run of the gate against a service of its own. Its output goes to `log`, or to where this program's goes.
+///
+/// # Errors
+/// When the service or the gate cannot be started.
+pub fn once(programs: &Path, fault: Option<&str>, out: &Path, log: Option<&Path>) -> Result<ExitStatus> {
+    let folder = tempfile::tempdir().context("could not make a folder")?;
+    let pki = pki::make(folder.path())?;
+    let keys = Keys::new()?;
+    // From here on, a signal does not end this program: the gate gets it too, and the service outlives the gate.
+    let signals = Signals::catch()?;
+    let godel = programs.join(format!("godel{EXE_SUFFIX}"));
+    let service = Service::start(&godel, &keys, Some(&pki), fault, &folder.path().join("godel.log"))?;
+
+    let (config, environment) = describe::EXAMPLE;
+    let mut gate = Command::new(programs.join(describe::program(GATE)));
+    gate.current_dir(repo::root())
+        .args(["--config", config, "--env", environment, "--url", &service.url])
+        .arg("--ca")
+        .arg(&pki.ca)
+        .arg("--out")
+        .arg(out)
+        .envs(keys.variables());
+    if let Some(log) = log {
+        let log = File::create(log).with_context(|| format!("could not write `{}`", log.display()))?;
+        let errors = log.try_clone().context("could not share a file")?;
+        gate.stdin(Stdio::null()).stdout(log).stderr(errors);
+    }
+    let gate = gate.spawn().context("could not start the gate")?;
+    signals.wait(gate)
+}
+
+/// What a shell would say of it.
+#[must_use]
+pub fn code(status: ExitStatus) -> u8 {
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    u8::try_from(code).unwrap_or(u8::MAX)
+}
+
+/// Signals that were caught, and wait to be passed on.
+struct Signals {
+    terminate: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn catch() -> Result<Self> {
+        // SIGINT comes from the terminal, which sends it to the gate as well: nothing is left to do.
+        signal_hook::flag::register(SIGINT, Arc::default()).context("could not catch SIGINT")?;
+        let terminate = Arc::default();
+        signal_hook::flag::register(SIGTERM, Arc::clone(&terminate)).context("could not catch SIGTERM")?;
+        Ok(Self { terminate })
+    }
+
+    /// Waits for the gate; passes SIGTERM on, which comes to this program alone.
+    fn wait(&self, mut gate: Child) -> Result<ExitStatus> {
+        loop {
+            if let Some(status) = gate.try_wait().context("could not wait for the gate")? {
+                return Ok(status);
+            }
+            if self.terminate.swap(false, Ordering::Relaxed) {
+                // Gone already: then it is waited for next.
+                let _ = kill_process(Pid::from_child(&gate), Signal::TERM);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a gate says of itself: the output of `--describe`.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{repo, sh};
+
+/// The gates there are. Each has a program `prodtest-<gate>`, an action, a template and check pages.
+pub const GATES: &[&str] = &["smoke"];
+
+/// The configuration whose checks the pages show, relative to the root of the clone, and its environment.
+pub const EXAMPLE: (&str, &str) = ("examples/godel/prodtest.yaml", "local");
+
+/// A gate as it describes itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Gate {
+    /// Its name, `smoke`.
+    pub gate: String,
+    /// The question it answers.
+    pub question: String,
+    /// A few sentences on how it answers.
+    pub about: String,
+    /// Its version.
+    pub version: String,
+    /// Its flags, in the order of its help.
+    pub flags: Vec<Flag>,
+    /// What it hands on to later steps.
+    pub outputs: Vec<Output>,
+    /// The checks of the configuration it was given.
+    pub checks: Vec<Check>,
+    /// The schemas of the files that people and programs meet, by name.
+    pub schemas: Map<String, Value>,
+}
+
+/// A flag, which is also a variable `PRODTEST_<FLAG>`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Flag {
+    /// Its name without the dashes.
+    pub name: String,
+    /// What it does.
+    pub help: String,
+    /// The value it has when nobody gives one.
+    pub default: Option<String>,
+    /// Whether it may be given several times.
+    #[serde(default)]
+    pub repeat: bool,
+    /// Whether actions and templates offer it.
+    #[serde(default)]
+    pub input: bool,
+}
+
+/// Something a gate hands on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Output {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+}
+
+/// A check of the configuration at hand.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Check {
+    /// Its id, `smoke/health`.
+    pub id: String,
+    /// What is true when it passes.
+    pub title: String,
+    /// Why a user cares.
+    pub why: Option<String>,
+    /// What to do when it fails.
+    pub help: Option<String>,
+    /// How much its failure matters.
+    pub severity: String,
+    /// The checks it leans on.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// What it judges by.
+    #[serde(default)]
+    pub limits: Vec<Limit>,
+    /// The requirements it proves.
+    #[serde(default)]
+    pub requirements: Vec<String>,
+}
+
+/// A limit of a check.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Limit {
+    /// What is limited.
+    pub name: String,
+    /// The limit with its unit.
+    pub value: String,
+}
+
+/// The program of a gate.
+#[must_use]
+pub fn program(gate: &str) -> String {
+    format!("prodtest-{gate}")
+}
+
+/// Builds the programs of all gates as the tests do; says in which folder they are.
+///
+/// # Errors
+/// When cargo fails.
+pub fn build() -> Result<PathBuf> {
+    let programs: Vec<String> = GATES.iter().map(|gate| program(gate)).collect();
+    let packages: Vec<&str> = programs.iter().flat_map(|program| ["--package", program.as_str()]).collect();
+    Ok(sh::build(&packages)?.join("debug"))
+}
+
+/// Asks the program of `gate` in `folder`.
+///
+/// # Errors
+/// When it fails, or says something that is not understood.
+pub fn ask(gate: &str, folder: &Path) -> Result<Gate> {
+    let (config, environment) = EXAMPLE;
+    let program = folder.join(program(gate));
+    let mut command = Command::new(&program);
+    command.current_dir(repo::root()).args(["--describe", "--config", config, "--env", environment]);
+    // What the caller has set must not find its way into files that are committed.
+    command.env_clear();
+    let said = sh::quietly(&mut command)?;
+    serde_json::from_str(&said).with_context(|| format!("`{} --describe` said something unexpected", program.display()))
+}

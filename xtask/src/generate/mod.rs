@@ -1,0 +1,111 @@
+//! `cargo xtask generate`: actions, templates, schemas and check pages, from what the gates say of themselves.
+
+mod pages;
+mod render;
+mod wrappers;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::{
+    describe::{self, Gate},
+    repo, say,
+};
+
+pub use self::wrappers::PINS;
+
+/// Options of `cargo xtask generate`.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Write nothing; fail when a file differs from what would be written
+    #[arg(long)]
+    pub check: bool,
+
+    /// Ask the programs in this folder, instead of building them
+    #[arg(long, value_name = "DIR")]
+    pub bin_dir: Option<PathBuf>,
+}
+
+/// The folders in which every file is generated, so that one that nobody generates any more is noticed.
+const FOLDERS: &[&str] = &["schemas", "docs/checks"];
+
+/// Files by their path relative to the root of the clone.
+type Files = BTreeMap<PathBuf, String>;
+
+/// Writes them, or says which differ.
+///
+/// # Errors
+/// When a gate cannot be built or asked, or with `--check` when something differs.
+pub fn run(options: &Options) -> Result<()> {
+    let folder = match &options.bin_dir {
+        Some(folder) => std::path::absolute(folder).context("`--bin-dir` is no path")?,
+        None => describe::build()?,
+    };
+    let gates: Vec<Gate> = describe::GATES.iter().map(|gate| describe::ask(gate, &folder)).collect::<Result<_>>()?;
+    let files = files(&gates)?;
+    let stale = stale(&files)?;
+    let changed: Vec<&PathBuf> = files
+        .iter()
+        .filter(|(path, text)| fs::read_to_string(repo::root().join(path)).ok().as_ref() != Some(text))
+        .map(|(path, _)| path)
+        .collect();
+    if options.check {
+        let names: Vec<String> =
+            changed.into_iter().chain(&stale).map(|path| format!("  {}", path.display())).collect();
+        if !names.is_empty() {
+            bail!("not as generated:\n{}\n  hint: cargo xtask generate", names.join("\n"));
+        }
+        say::line(format_args!("{} files are as generated", files.len()));
+        return Ok(());
+    }
+    for path in changed {
+        write(path, &files[path])?;
+        say::line(format_args!("wrote {}", path.display()));
+    }
+    for path in &stale {
+        fs::remove_file(repo::root().join(path)).with_context(|| format!("could not remove `{}`", path.display()))?;
+        say::line(format_args!("removed {}", path.display()));
+    }
+    say::line(format_args!("{} files generated", files.len()));
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    let path = repo::root().join(path);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("could not make `{}`", folder.display()))?;
+    }
+    fs::write(&path, text).with_context(|| format!("could not write `{}`", path.display()))
+}
+
+fn files(gates: &[Gate]) -> Result<Files> {
+    let mut files = Files::new();
+    for gate in gates {
+        files.insert(format!("actions/{}/action.yml", gate.gate).into(), wrappers::action(gate)?);
+        files.insert(format!("ci-templates/{}/template.yml", gate.gate).into(), wrappers::template(gate)?);
+        for check in &gate.checks {
+            files.insert(format!("docs/checks/{}.md", check.id).into(), pages::check(gate, check)?);
+        }
+        for (name, schema) in &gate.schemas {
+            let path = PathBuf::from(format!("schemas/{name}.schema.json"));
+            let text = serde_json::to_string_pretty(schema).context("could not write a schema")? + "\n";
+            let before = files.insert(path, text.clone());
+            // Gates share the schemas of what they share.
+            ensure!(before.is_none_or(|before| before == text), "two gates disagree on the schema `{name}`");
+        }
+    }
+    files.insert("docs/checks/README.md".into(), pages::index(gates)?);
+    Ok(files)
+}
+
+/// Files in generated folders that nobody generates any more.
+fn stale(files: &Files) -> Result<BTreeSet<PathBuf>> {
+    let there = repo::files()?;
+    let generated = |path: &PathBuf| FOLDERS.iter().any(|folder| path.starts_with(folder));
+    Ok(there.into_iter().filter(|path| generated(path) && !files.contains_key(path)).collect())
+}

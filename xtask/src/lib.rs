@@ -1,0 +1,18 @@
+//! The chores of this project: demo, test, generate, dist, soak.
+//!
+//! One file a chore. A library too, so that the tests of the platforms find the same tools and lay out the same
+//! release tree as the chores do. Nothing here is part of a gate.
+
+pub mod demo;
+pub mod describe;
+pub mod dist;
+pub mod env;
+pub mod generate;
+pub mod pki;
+pub mod repo;
+pub mod say;
+pub mod service;
+pub mod sh;
+pub mod soak;
+pub mod test;
+pub mod tools;

@@ -1,0 +1,90 @@
+//! Child processes: shown before they run, their output passed through, their exit code taken seriously.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::{env, repo, say};
+
+/// A program, to be run in the root of the clone.
+pub fn program(name: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(name);
+    command.current_dir(repo::root()).stdin(Stdio::null());
+    command
+}
+
+/// The cargo that started this program, as if a person had started it.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut command = program(env::get("CARGO").unwrap_or_else(|| "cargo".into()));
+    for name in env::of_cargo_run() {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Shows the command, runs it with this program's own output.
+///
+/// # Errors
+/// When it cannot be started or does not exit with 0.
+pub fn run(command: &mut Command) -> Result<()> {
+    let shown = show(command);
+    say::line(format_args!("$ {shown}"));
+    let status = command.status().with_context(|| format!("could not start `{shown}`"))?;
+    ensure!(status.success(), "`{shown}`: {status}");
+    Ok(())
+}
+
+/// Runs it and keeps its output, which is shown only when it fails.
+///
+/// # Errors
+/// When it cannot be started or does not exit with 0.
+pub fn quietly(command: &mut Command) -> Result<String> {
+    let shown = show(command);
+    let output = command.output().with_context(|| format!("could not start `{shown}`"))?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        bail!("`{shown}`: {}\n{}", output.status, String::from_utf8_lossy(&said).trim());
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("`{shown}` wrote something that is not UTF-8"))
+}
+
+/// Builds these packages' programs; says where cargo put them.
+///
+/// # Errors
+/// When cargo fails.
+pub fn build(arguments: &[&str]) -> Result<PathBuf> {
+    run(cargo().arg("build").args(arguments))?;
+    target()
+}
+
+/// Cargo's target folder.
+///
+/// # Errors
+/// When cargo cannot say.
+pub fn target() -> Result<PathBuf> {
+    #[derive(serde::Deserialize)]
+    struct Metadata {
+        target_directory: PathBuf,
+    }
+    let metadata = quietly(cargo().args(["metadata", "--format-version=1", "--no-deps", "--offline"]))?;
+    let metadata: Metadata = serde_json::from_str(&metadata).context("`cargo metadata` said something unexpected")?;
+    Ok(metadata.target_directory)
+}
+
+/// The command as it could be typed, with paths inside the clone made short.
+fn show(command: &Command) -> String {
+    let short = |word: &OsStr| {
+        let path = Path::new(word);
+        let path = path.strip_prefix(repo::root()).ok().filter(|rest| !rest.as_os_str().is_empty()).unwrap_or(path);
+        let text = path.to_string_lossy();
+        if text.is_empty() || text.contains([' ', '"', '$', '*']) { format!("'{text}'") } else { text.into_owned() }
+    };
+    let program = Path::new(command.get_program());
+    let name = program.file_name().map_or_else(|| program.to_string_lossy(), |name| name.to_string_lossy());
+    std::iter::once(name.into_owned()).chain(command.get_args().map(short)).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,49 @@
+#!/bin/sh
+# The script of the GitLab templates: finds or downloads a gate's program, and runs it.
+# `cargo xtask generate` sets `program` and `inputs` above it; `cargo xtask dist` fills in the pins.
+# shellcheck disable=SC2154
+set -eu
+version=''
+sha256_x86_64=''
+sha256_aarch64=''
+
+fail() { # WHAT EXPECTED SEEN HINT
+  printf 'error: %s\n  expected: %s\n  seen: %s\n  hint: %s\n' "$@" >&2
+  exit 2
+}
+
+for input in $inputs; do
+  eval "value=\${PRODTEST_INPUT_$input:-}"
+  if [ -n "$value" ]; then export "PRODTEST_$input=$value"; fi
+done
+
+if [ -n "${PRODTEST_BIN_DIR:-}" ]; then
+  gate=$PRODTEST_BIN_DIR/$program
+  [ -x "$gate" ] || fail "$program is not in bin-dir" "an executable $gate" \
+    "$(ls -ld -- "$gate" 2>&1 || true)" "set bin-dir (or PRODTEST_BIN_DIR) to the folder that holds $program"
+else
+  machine=$(uname -sm)
+  case $machine in
+    'Linux x86_64') target=x86_64-unknown-linux-musl sha256=$sha256_x86_64 ;;
+    'Linux aarch64') target=aarch64-unknown-linux-musl sha256=$sha256_aarch64 ;;
+    *) fail "no $program for this machine" 'Linux x86_64 or Linux aarch64' "$machine" \
+      'use such a runner, or set bin-dir to a folder with a program of your own' ;;
+  esac
+  [ -n "$sha256" ] || fail 'this template pins no hash' "the template of a release, with a sha256 for $target" \
+    'the template of a work tree' 'include a released version, or set bin-dir'
+  url=${PRODTEST_MIRROR:-https://github.com/godel/prodtest/releases/download}/v$version/$program-$target
+  folder=$(mktemp -d)
+  gate=$folder/$program
+  curl --proto '=https' --tlsv1.2 --fail --silent --show-error --location --retry 3 --connect-timeout 20 \
+    --max-time 300 --output "$gate" -- "$url" || fail "could not download $program" "the program at $url" \
+    'see above' 'check the way to that address, or set PRODTEST_MIRROR to an https copy of the releases'
+  seen=$(sha256sum -- "$gate" | cut -d ' ' -f 1)
+  if [ "$seen" != "$sha256" ]; then
+    rm -f -- "$gate"
+    fail "the download is not what was released; it was not run" "sha256 $sha256" "sha256 $seen of $url" \
+      'look at what PRODTEST_MIRROR serves; if it is not set, please report this'
+  fi
+  chmod 755 "$gate"
+fi
+
+"$gate"

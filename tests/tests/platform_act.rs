@@ -36,6 +36,12 @@ impl Log {
         printed.filter_map(|line| line["msg"].as_str()).map(str::trim).filter(|line| line.starts_with(start)).collect()
     }
 
+    /// Everything that a reader of the log sees: the command that hides a value names it, to the runner alone.
+    fn seen(&self) -> String {
+        let seen = self.lines.iter().filter(|line| line["command"] != "add-mask");
+        seen.map(ToString::to_string).collect()
+    }
+
     /// Every annotation of this kind: file, line, title and message in one.
     fn annotations(&self, kind: &str) -> Vec<String> {
         let pair = |command: &Value, key: &str| command["kvPairs"][key].as_str().unwrap_or_default().to_owned();
@@ -109,7 +115,7 @@ fn platform_act_is_green_on_a_healthy_service() {
     assert_eq!(log.annotations("error"), [""; 0], "{}", log.text);
     let summary = log.commands("summary").next().and_then(|line| line["content"].as_str());
     assert!(summary.is_some_and(|summary| summary.contains("passed")), "{}", log.text);
-    no_secret_in(&log.text);
+    no_secret_in(&log.seen());
 }
 
 #[test]
@@ -121,7 +127,7 @@ fn platform_act_is_red_on_a_faulty_service_and_points_at_the_line() {
     assert!(log.printed("deployed").is_empty(), "a red gate must stop the job\n{}", log.text);
     let afterwards = log.printed("afterwards");
     assert_eq!(afterwards.len(), 1, "{}", log.text);
-    assert!(afterwards[0].starts_with("afterwards verdict=failed failed=smoke/health undetermined="), "{}", log.text);
+    assert!(afterwards[0].starts_with("afterwards verdict=failed failed=health undetermined="), "{}", log.text);
     assert!(afterwards[0].ends_with(" outcome=failure"), "{}", log.text);
     let errors = log.annotations("error");
     let health = errors.iter().find(|error| error.contains("smoke/health"));
@@ -137,7 +143,7 @@ fn platform_act_is_red_on_a_faulty_service_and_points_at_the_line() {
     for suffix in ["run.json", "junit.xml", "sarif", "md", "codequality.json", "html"] {
         assert!(kept.contains(&format!("kept prodtest-results/smoke.{suffix}").as_str()), "{suffix}: {kept:?}");
     }
-    no_secret_in(&log.text);
+    no_secret_in(&log.seen());
 }
 
 #[test]

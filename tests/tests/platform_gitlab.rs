@@ -66,8 +66,9 @@ impl Stage {
             "--artifacts-to-source=false",
             "--no-color",
         ]);
-        let url = ("GODEL_URL", url);
-        for (name, value) in KEYS.iter().chain([&url]).chain(variables) {
+        // The runner's own variable, which gitlab-ci-local sets to `false` to be told apart.
+        let more = [("GODEL_URL", url), ("GITLAB_CI", "true")];
+        for (name, value) in KEYS.iter().chain(&more).chain(variables) {
             command.arg("--variable").arg(format!("{name}={value}"));
         }
         command.output().expect("gitlab-ci-local starts")

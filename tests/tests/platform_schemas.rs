@@ -24,7 +24,7 @@ use serde_json::Value;
 /// A healthy service, and one that several checks fail on.
 fn runs() -> [Done; 2] {
     let green = GateCommand::smoke(&Godel::healthy()).run().expect_code(0);
-    let red = GateCommand::smoke(&Godel::start(&["degraded-health", "auth-open", "agent-stuck"], None)).run();
+    let red = GateCommand::smoke(&Godel::start(&["degraded-health", "auth-open", "html-login"], None)).run();
     [green, red.expect_code(1)]
 }
 

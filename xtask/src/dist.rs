@@ -15,7 +15,7 @@ use clap::ValueEnum;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::{describe, generate, repo, say, sh};
+use crate::{describe, env, generate, repo, say, sh};
 
 /// Options of `cargo xtask dist`.
 #[derive(Debug, clap::Args)]
@@ -125,14 +125,33 @@ fn build(targets: &[String]) -> Result<Release> {
         if !installed.lines().any(|line| line == target) {
             sh::run(sh::program("rustup").args(["target", "add", target]))?;
         }
+        linker(target)?;
         for gate in describe::GATES {
             let program = describe::program(gate);
             let folder = sh::build(&["--locked", "--profile", "dist", "--target", target, "--package", &program])?;
             let path = folder.join(target).join("dist").join(&program);
+            if *target == target_here() {
+                let said = sh::quietly(sh::program(&path).arg("--version"))?;
+                ensure!(said.contains(repo::VERSION), "`{program} --version` says `{}`", said.trim());
+            }
             release.binaries.push(Binary { name: format!("{program}-{target}"), path });
         }
     }
     Ok(release)
+}
+
+/// Another machine's binaries need its linker; `.cargo/config.toml` names it.
+fn linker(target: &str) -> Result<()> {
+    let architecture = target.split('-').next().unwrap_or_default();
+    let linker = format!("{architecture}-linux-gnu-gcc");
+    let needed = architecture != std::env::consts::ARCH;
+    ensure!(
+        !needed || env::which(&linker).is_some(),
+        "`{linker}` is not on PATH\n  hint: apt-get install gcc-{}-linux-gnu, or `--target {}` alone",
+        architecture.replace('_', "-"),
+        target_here()
+    );
+    Ok(())
 }
 
 /// Writes the release tree.

@@ -14,6 +14,9 @@ use crate::{
 /// How much of a body a message shows.
 const EXCERPT: usize = 200;
 
+/// How long a value may be to stand in the middle of a message.
+const SHORT: usize = 40;
+
 /// One thing that was expected and is not so.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Unmet {
@@ -21,6 +24,8 @@ pub(crate) struct Unmet {
     pub(crate) rule: &'static str,
     /// Which header or query, if the rule has several.
     pub(crate) subject: String,
+    /// What is wrong in a few words, for a line that must stand alone: `answered 500, not 200`.
+    pub(crate) gist: String,
     /// What was expected.
     pub(crate) expected: String,
     /// What was seen.
@@ -36,10 +41,16 @@ pub(crate) struct Unmet {
 }
 
 impl Unmet {
-    pub(crate) fn new(rule: &'static str, expected: impl Into<String>, seen: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        rule: &'static str,
+        gist: impl Into<String>,
+        expected: impl Into<String>,
+        seen: impl Into<String>,
+    ) -> Self {
         Self {
             rule,
             subject: String::new(),
+            gist: gist.into(),
             expected: expected.into(),
             seen: seen.into(),
             because: None,
@@ -71,7 +82,7 @@ pub(crate) fn unmet(expect: &Expect, exchange: &Exchange, vars: &Vars) -> Result
         return Ok(vec![transport]);
     }
     let Some(response) = &exchange.response else {
-        return Ok(vec![Unmet { no_answer: true, ..Unmet::new("transport", "an answer", "none") }]);
+        return Ok(vec![Unmet { no_answer: true, ..Unmet::new("transport", "no answer", "an answer", "none") }]);
     };
     if let Some(status) = status(expect, response) {
         return Ok(vec![status]);
@@ -86,7 +97,10 @@ pub(crate) fn unmet(expect: &Expect, exchange: &Exchange, vars: &Vars) -> Result
         let operations = rendered(&matcher.value.0, vars)?;
         let body = Value::String(response.body.text.clone());
         if let Some((expected, _)) = mismatch(&operations, &[&body]) {
-            unmet.push(Unmet::new("body", expected, excerpt(&response.body.text)).at(&matcher.place));
+            unmet.push(
+                Unmet::new("body", "the body is not as expected", expected, excerpt(&response.body.text))
+                    .at(&matcher.place),
+            );
         }
     }
     Ok(unmet)
@@ -94,7 +108,7 @@ pub(crate) fn unmet(expect: &Expect, exchange: &Exchange, vars: &Vars) -> Result
 
 fn transport(expect: &Expect, exchange: &Exchange) -> Option<Unmet> {
     let failure = exchange.failure.as_ref()?;
-    let mut unmet = Unmet::new("transport", "a whole answer", failure.message.clone());
+    let mut unmet = Unmet::new("transport", failure.kind.word(), "a whole answer", failure.message.clone());
     unmet.no_answer = !exchange.answered();
     unmet.ours = failure.kind.is_ours();
     if let Some(response) = &exchange.response {
@@ -133,7 +147,8 @@ fn status(expect: &Expect, response: &Response) -> Option<Unmet> {
         None if response.body.text.trim().is_empty() => response.status.to_string(),
         None => format!("{}, `{}`", response.status, excerpt(&response.body.text)),
     };
-    let mut unmet = Unmet::new("status", format!("status {wanted}"), seen);
+    let gist = format!("answered {}, not {wanted}", response.status);
+    let mut unmet = Unmet::new("status", gist, format!("status {wanted}"), seen);
     unmet.because = match response.status {
         300..=399 => Some("redirects are not followed: what answers there is not this API (a login page?)".to_owned()),
         401 | 403 if wanted.contains(200) => Some("the key was not accepted".to_owned()),
@@ -150,7 +165,8 @@ fn within(expect: &Expect, exchange: &Exchange) -> Option<Unmet> {
     let limit_ms = limit.value.0.as_secs_f64() * 1000.0;
     (exchange.duration_ms > limit_ms).then(|| {
         let seen = Quantity::milliseconds(exchange.duration_ms).to_string();
-        Unmet::new("within", format!("an answer within {}", limit.value), seen).at(&limit.place)
+        let gist = format!("it took {seen}, more than {}", limit.value);
+        Unmet::new("within", gist, format!("an answer within {}", limit.value), seen).at(&limit.place)
     })
 }
 
@@ -170,7 +186,14 @@ fn header(name: &str, matcher: &Located<Matcher>, response: &Response, vars: &Va
     let value = header_value(response, name).map(Value::String);
     let values: Vec<&Value> = value.iter().collect();
     Ok(mismatch(&operations, &values).map(|(expected, seen)| {
-        Unmet::new("header", format!("header `{name}` {expected}"), seen).about(name).at(&matcher.place)
+        Unmet::new(
+            "header",
+            format!("the header `{name}` is not as expected"),
+            format!("header `{name}` {expected}"),
+            seen,
+        )
+        .about(name)
+        .at(&matcher.place)
     }))
 }
 
@@ -179,7 +202,7 @@ fn json(expect: &Expect, response: &Response, vars: &Vars) -> Result<Vec<Unmet>,
     let document = match document(response) {
         Ok(document) => document,
         Err(seen) => {
-            let mut unmet = Unmet::new("json", "a JSON body", seen).at(&first.place);
+            let mut unmet = Unmet::new("json", "the body is not JSON", "a JSON body", seen).at(&first.place);
             let html = header_value(response, "content-type").is_some_and(|kind| kind.contains("html"));
             unmet.because =
                 html.then(|| "a web page answered in place of the API: a login or an error page".to_owned());
@@ -195,10 +218,15 @@ fn json(expect: &Expect, response: &Response, vars: &Vars) -> Result<Vec<Unmet>,
             Err(error) => Some((format!("`{query}` as a JSONPath query"), error)),
         };
         if let Some((expected, seen)) = found {
-            unmet.push(Unmet::new("json", expected, seen).about(query).at(&matcher.place));
+            unmet.push(Unmet::new("json", gist(query, &seen), expected, seen).about(query).at(&matcher.place));
         }
     }
     Ok(unmet)
+}
+
+/// A value in a few words; one that is long is left to `seen`.
+fn gist(query: &str, seen: &str) -> String {
+    if seen.len() <= SHORT { format!("`{query}` is {seen}") } else { format!("`{query}` is not as expected") }
 }
 
 /// The body as JSON, or what it is instead.

@@ -104,6 +104,9 @@ pub(crate) struct SuiteFacts {
     pub(crate) output: String,
     /// Its cases, or why they could not be read.
     pub(crate) cases: Result<Vec<CaseFacts>, String>,
+    /// A failure that its report tells of and that is no case's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) untold: Option<String>,
 }
 
 /// How a command ended.

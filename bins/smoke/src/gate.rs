@@ -8,6 +8,7 @@ use prodtest_config::{BaseUrl, ConfigError, Located, Secrets};
 use prodtest_gate::{Check, Control, Figure, Gate, Judged, Quantity, Run};
 use prodtest_http::{Client, ClientOptions};
 use schemars::{Schema, SchemaGenerator};
+use serde::Deserialize;
 
 use crate::{
     control,
@@ -105,10 +106,13 @@ schema, and Godel's as a worked example, come with prodtest.";
     fn plan(input: &Input<'_, Flags>) -> Result<Plan, Refusal> {
         let environment = &input.config.environment;
         let section: Section = input.config.section.read()?;
-        let url = match (&input.flags.url, &environment.url) {
-            (Some(url), _) => url.clone(),
-            (None, Some(url)) => url.value.clone(),
-            (None, None) => {
+        let recorded = recorded(input)?;
+        let recorded = recorded.as_ref();
+        let url = match (&input.flags.url, recorded, &environment.url) {
+            (Some(url), _, _) => url.clone(),
+            (None, Some(plan), _) => plan.url.clone(),
+            (None, None, Some(url)) => url.value.clone(),
+            (None, None, None) => {
                 let message = format!("the environment `{}` has no `url`", input.config.environment_name);
                 return Err(Refusal::usage_with_hint(message, "add `url: https://…` to it, or pass `--url`"));
             }
@@ -122,27 +126,39 @@ schema, and Godel's as a worked example, come with prodtest.";
         load::suites(&section.suites, &scenarios).map_err(|error| input.config.explain(error))?;
         let mut plan = Plan {
             folder: input.config.folder.clone(),
-            connect: environment.connect.as_ref().map(|connect| (connect.value.host.clone(), connect.value.port)),
-            ca: input.flags.ca.clone().or_else(|| environment.tls.ca.as_ref().map(|ca| ca.value.0.clone())),
+            connect: match recorded {
+                Some(plan) => plan.connect.clone(),
+                None => environment.connect.as_ref().map(|connect| (connect.value.host.clone(), connect.value.port)),
+            },
+            ca: input.flags.ca.clone().or_else(|| match recorded {
+                Some(plan) => plan.ca.clone(),
+                None => environment.tls.ca.as_ref().map(|ca| ca.value.0.clone()),
+            }),
             min_days: environment.tls.min_days,
+            // What was deployed is no limit: it is as it was.
             expected_version: input
                 .common
                 .expect_version
                 .clone()
+                .or_else(|| recorded.and_then(|plan| plan.expected_version.clone()))
                 .or_else(|| environment.version.as_ref().map(|version| version.value.clone())),
-            identities: askers(input)?,
+            identities: askers(input, recorded)?,
             scenarios: Vec::new(),
             suites: Vec::new(),
             url,
         };
         plan.scenarios = scenarios
             .into_iter()
-            .map(|scenario| Planned { left_out: left_out(input, &plan, &scenario.value), part: scenario })
+            .map(|scenario| Planned { left_out: left_out(input, &plan, recorded, &scenario.value), part: scenario })
             .collect();
         plan.suites = section
             .suites
             .into_iter()
-            .map(|part| Planned { left_out: input.selection.left_out(&plan::id(&part.value.name.value), &[]), part })
+            .map(|part| {
+                let name = &part.value.name.value;
+                let by_selection = input.selection.left_out(&plan::id(name), &[]);
+                Planned { left_out: by_selection.or_else(|| recorded?.left_out(name)), part }
+            })
             .collect();
         Ok(plan)
     }
@@ -197,15 +213,25 @@ fn secrets_of(input: &Input<'_, Flags>) -> Secrets {
     Secrets::new(move |name| variable(name))
 }
 
-/// Everyone the environment knows. An optional one whose secret is not set is known too, with the reason.
-fn askers(input: &Input<'_, Flags>) -> Result<std::collections::BTreeMap<String, Asker>, Refusal> {
+/// The plan of the recorded run that is judged again, if one is.
+fn recorded(input: &Input<'_, Flags>) -> Result<Option<Plan>, Refusal> {
+    let plan = input.recorded.map(Plan::deserialize).transpose();
+    plan.map_err(|error| Refusal::usage(format!("the record's plan cannot be read by this version: {error}")))
+}
+
+/// Everyone the environment knows. An optional one whose secret is not set is known too, with the reason; nobody asks
+/// in a recorded run, so its secrets need not be set.
+fn askers(
+    input: &Input<'_, Flags>,
+    recorded: Option<&Plan>,
+) -> Result<std::collections::BTreeMap<String, Asker>, Refusal> {
     let environment = &input.config.environment;
     environment
         .identity_names()
         .filter_map(|name| Some((name, environment.identity(name)?)))
         .map(|(name, identity)| {
-            let mut unset = None;
-            if identity.value.optional {
+            let mut unset = recorded.and_then(|plan| plan.identities.get(name)?.unset.clone());
+            if identity.value.optional && recorded.is_none() {
                 let set = secrets_of(input)
                     .resolve_if_set(&identity.value.secret)
                     .map_err(|error: ConfigError| input.config.explain(error))?;
@@ -219,9 +245,13 @@ fn askers(input: &Input<'_, Flags>) -> Result<std::collections::BTreeMap<String,
         .collect()
 }
 
-/// Why a scenario does not apply in this run, if it does not.
-fn left_out(input: &Input<'_, Flags>, plan: &Plan, scenario: &Scenario) -> Option<String> {
+/// Why a scenario does not apply in this run, if it does not. What a recorded run left out was not seen; all the rest
+/// was, whatever is set here today.
+fn left_out(input: &Input<'_, Flags>, plan: &Plan, recorded: Option<&Plan>, scenario: &Scenario) -> Option<String> {
     let by_selection = input.selection.left_out(&plan::id(&scenario.id.value), &scenario.tags);
+    if let Some(recorded) = recorded {
+        return by_selection.or_else(|| recorded.left_out(&scenario.id.value));
+    }
     let by_identity = || {
         let steps = scenario.steps.iter().chain(&scenario.always);
         let names = steps.filter_map(|step| step.value.identity.as_ref());

@@ -140,7 +140,7 @@ fn leftovers(plan: &Plan, scenario: &Scenario, seen: &ScenarioFacts, now: Timest
         let seen = match judgement {
             Ok(judgement) => match judgement.unmet.into_iter().next() {
                 None => continue,
-                Some(unmet) => unmet.seen,
+                Some(unmet) => unmet.gist,
             },
             Err(_) => "it was not done: the run ended first".to_owned(),
         };
@@ -161,7 +161,7 @@ fn finding(id: &prodtest_gate::CheckId, step: &Step, place: &Place, unmet: Unmet
         subject => format!("{}: {subject}", step.name),
     };
     let asked = step.request.as_ref().map(|request| format!(" ({})", request.value)).unwrap_or_default();
-    let message = format!("`{}`{asked}: expected {}, saw {}", step.name, unmet.expected, unmet.seen);
+    let message = format!("`{}`{asked}: {}", step.name, unmet.gist);
     let mut finding = Finding::new(id, unmet.rule, subject, message)
         .expected(unmet.expected, unmet.seen)
         .at(Some(unmet.place.unwrap_or_else(|| place.clone())));
@@ -241,20 +241,22 @@ pub(crate) fn step(
             unmet = vec![never_came(&until.value, done, unmet, vars)?];
         }
     }
-    if unmet.is_empty() {
-        for (name, capture) in step.capture.iter() {
-            match self::capture(&capture.value, done) {
-                Ok(value) => {
-                    vars.insert(name.to_owned(), value);
-                }
-                Err(seen) => {
-                    let expected = format!("a value to capture as `{name}`");
-                    unmet.push(Unmet {
-                        subject: name.to_owned(),
-                        place: Some(capture.place.clone()),
-                        ..Unmet::new("capture", expected, seen)
-                    });
-                }
+    let as_expected = unmet.is_empty();
+    for (name, capture) in step.capture.iter() {
+        match self::capture(&capture.value, done) {
+            // Taken from a wrong answer too: what it made must be cleaned up.
+            Ok(value) => {
+                vars.insert(name.to_owned(), value);
+            }
+            Err(_) if !as_expected => {}
+            Err(seen) => {
+                let gist = format!("there is nothing to capture as `{name}`");
+                let expected = format!("a value to capture as `{name}`");
+                unmet.push(Unmet {
+                    subject: name.to_owned(),
+                    place: Some(capture.place.clone()),
+                    ..Unmet::new("capture", gist, expected, seen)
+                });
             }
         }
     }
@@ -302,8 +304,8 @@ fn never_came(until: &Until, done: &StepFacts, unmet: Vec<Unmet>, vars: &Vars) -
         1 => "1 try".to_owned(),
         n => format!("{n} tries"),
     };
-    let mut unmet = unmet.into_iter().next().unwrap_or_else(|| Unmet::new("until", "an answer", "none"));
-    unmet.seen = format!("{} after {tries} in {}", unmet.seen, Quantity::milliseconds(took));
+    let mut unmet = unmet.into_iter().next().unwrap_or_else(|| Unmet::new("until", "no answer", "an answer", "none"));
+    unmet.gist = format!("{} after {tries} in {}", unmet.gist, Quantity::milliseconds(took));
     if ended {
         unmet.rule = "end-state";
         unmet.because = Some("it is an end state (`stop-when`): waiting longer cannot help".to_owned());
@@ -344,7 +346,9 @@ fn burst(step: &Step, declared: &Burst, samples: &[Sample]) -> StepJudgement {
     if samples.len() < declared.requests as usize || !samples.iter().all(good) {
         let expected = format!("{} × status {wanted}", declared.requests);
         let seen = format!("{histogram}; the slowest took {}", Quantity::milliseconds(slowest));
-        let mut one = Unmet::new("burst", expected, seen);
+        let bad = samples.iter().filter(|sample| !good(sample)).count();
+        let gist = format!("{bad} of {} requests went wrong", samples.len());
+        let mut one = Unmet::new("burst", gist, expected, seen);
         one.place = step.expect.status.as_ref().map(|status| status.place.clone());
         one.no_answer = samples.iter().all(|sample| {
             sample.status.is_none() && sample.failure.as_ref().is_some_and(|failure| !failure.kind.answered())
@@ -355,7 +359,8 @@ fn burst(step: &Step, declared: &Burst, samples: &[Sample]) -> StepJudgement {
     {
         let late = samples.iter().filter(|sample| sample.duration_ms > limit_ms).count();
         let seen = format!("{late} later; the slowest took {}", Quantity::milliseconds(slowest));
-        let mut one = Unmet::new("within", format!("every answer within {}", within.value), seen);
+        let gist = format!("{late} answers took longer than {}", within.value);
+        let mut one = Unmet::new("within", gist, format!("every answer within {}", within.value), seen);
         one.place = Some(within.place.clone());
         unmet.push(one);
     }

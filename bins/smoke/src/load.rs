@@ -1,7 +1,7 @@
 //! Reads scenario files and refuses what could not be run: before anything is asked of the service.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -132,7 +132,7 @@ fn check(scenarios: &[Located<Scenario>], environment: &Environment) -> Result<(
 }
 
 fn check_steps(scenario: &Scenario, environment: &Environment) -> Result<(), ConfigError> {
-    let mut known: HashSet<&str> = HashSet::from(GIVEN);
+    let mut known: BTreeSet<&str> = BTreeSet::from(GIVEN);
     let mut names = HashSet::new();
     for step in scenario.steps.iter().chain(&scenario.always) {
         let Located { value: step, place } = step;
@@ -144,17 +144,19 @@ fn check_steps(scenario: &Scenario, environment: &Environment) -> Result<(), Con
             let known: Vec<&str> = environment.identity_names().collect();
             return Err(ConfigError::unknown("identity", &identity.value, &known)
                 .at(identity.place.clone())
-                .with_hint("`default` is the environment's `auth`; others are named under its `identities`"));
+                .with_note("`default` is the environment's `auth`; others are named under its `identities`"));
         }
-        check_expectation(&step.expect, place)?;
+        let end_state = step.until.as_ref().and_then(|until| until.value.stop_when.as_ref());
+        let expected = || std::iter::once(&step.expect).chain(end_state);
+        expected().try_for_each(check_expectation)?;
         let index = step.burst.as_ref().map(|_| "index");
-        let needed = step.variables().into_iter().chain(expected_variables(&step.expect));
+        let needed = step.variables().into_iter().chain(expected().flat_map(expected_variables));
         for name in needed {
             if !known.contains(name) && index != Some(name) {
                 let known: Vec<&str> = known.iter().copied().collect();
                 return Err(ConfigError::unknown("variable", name, &known)
                     .at(place.clone())
-                    .with_hint("a step before this one captures it: `capture: { NAME: $.path }`"));
+                    .with_note("a step before this one captures it: `capture: { NAME: $.path }`"));
             }
         }
         for (name, capture) in step.capture.iter() {
@@ -209,25 +211,32 @@ fn matchers(expect: &Expect) -> impl Iterator<Item = (Option<&str>, &Located<Mat
     headers.chain(json).chain(expect.body.iter().map(|matcher| (None, matcher)))
 }
 
-fn check_expectation(expect: &Expect, place: &Place) -> Result<(), ConfigError> {
+fn check_expectation(expect: &Expect) -> Result<(), ConfigError> {
     for (query, matcher) in matchers(expect) {
         if let Some(query) = query {
             check_query(query, &matcher.place)?;
         }
         if let Some(pattern) = &matcher.value.0.matches
-            && let Err(error) = regex::Regex::new(pattern)
+            && let Err(error) = regex::Regex::new(&with_anything(pattern))
         {
-            return Err(ConfigError::new(format!("`{pattern}` is not a regular expression: {error}")).at(place.clone()));
+            // The library draws the pattern over several lines; the last one says what is wrong.
+            let error = error.to_string();
+            let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let message = format!("`{pattern}` is not a regular expression: {why}");
+            return Err(ConfigError::new(message).at(matcher.place.clone()));
         }
     }
     Ok(())
 }
 
-/// A query with variables in it is checked with something in their place.
+/// A text with variables in it is checked with something in their place.
+fn with_anything(text: &str) -> String {
+    let vars = template::names(text).map(|name| (name.to_owned(), "x".to_owned())).collect();
+    template::render(text, &vars).unwrap_or_default()
+}
+
 fn check_query(query: &str, place: &Place) -> Result<(), ConfigError> {
-    let vars = template::names(query).map(|name| (name.to_owned(), "x".to_owned())).collect();
-    let rendered = template::render(query, &vars).unwrap_or_default();
-    match serde_json_path::JsonPath::parse(&rendered) {
+    match serde_json_path::JsonPath::parse(&with_anything(query)) {
         Ok(_) => Ok(()),
         Err(error) => {
             Err(ConfigError::new(format!("`{query}` is not a JSONPath query (RFC 9535): {error}")).at(place.clone()))

@@ -2,11 +2,13 @@
 
 mod assert;
 mod certificate;
+mod command;
 mod control;
 mod expect;
 mod facts;
 mod gate;
 mod judge;
+mod junit;
 mod load;
 mod observe;
 mod plan;
@@ -16,11 +18,6 @@ mod suite;
 mod template;
 
 use std::process::ExitCode;
-
-// musl's own allocator is slow when many requests are under way.
-#[cfg(target_env = "musl")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     prodtest_cli::main::<gate::Smoke>()

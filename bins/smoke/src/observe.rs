@@ -117,13 +117,14 @@ impl Observer<'_> {
                     Some((name.to_owned(), value))
                 })
                 .collect();
+            // What was made must be cleaned up, however wrong the answer was.
+            live.extend(captured);
             self.redact(&mut done);
             let judgement = judge::step(self.plan, &step.value, &done, self.now, &mut shown);
             facts.steps.push(done);
             if !judgement.is_ok_and(|judgement| judgement.unmet.is_empty()) {
                 break;
             }
-            live.extend(captured);
         }
         for step in &scenario.always {
             // Nothing was made that this step could take away.
@@ -223,6 +224,9 @@ impl Observer<'_> {
         let first = Instant::now();
         let time_left = |until: &Until| until.within.as_ref().map(|within| within.0.saturating_sub(first.elapsed()));
         loop {
+            if !cleaning && self.run.stopped().is_some() {
+                return Ok(false);
+            }
             let mut request = self.request(step, vars)?;
             if let Some(left) = until.and_then(time_left) {
                 // The last try still gets a moment of its own.
@@ -240,6 +244,8 @@ impl Observer<'_> {
             };
             let Some(exchange) = exchange else { return Ok(false) };
             if let Some(before) = done.attempts.last_mut() {
+                // In this order: a secret that is cut in two is not found any more.
+                redact_exchange(&self.redactor.borrow(), &mut before.exchange);
                 shorten(&mut before.exchange);
             }
             let good = assert::unmet(&step.expect, &exchange, vars)?.is_empty();
@@ -329,12 +335,15 @@ fn join(base: &BaseUrl, path: &str) -> Url {
 fn redact_exchange(redactor: &Redactor, exchange: &mut Exchange) {
     if let Some(response) = &mut exchange.response {
         response.body.text = redactor.text(&response.body.text);
-        for (_, value) in &mut response.headers {
+        for (name, value) in &mut response.headers {
+            *name = redactor.text(name);
             *value = redactor.text(value);
         }
     }
     if let Some(failure) = &mut exchange.failure {
         failure.message = redactor.text(&failure.message);
+        // Nothing looks into the body of an answer that is not whole, and where it was cut, half a secret may stand.
+        shorten(exchange);
     }
 }
 

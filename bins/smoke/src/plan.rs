@@ -76,6 +76,13 @@ fn unnamed() -> CheckId {
 }
 
 impl Plan {
+    /// Why it leaves out the scenario or suite of that name, if it does.
+    pub(crate) fn left_out(&self, name: &str) -> Option<String> {
+        let scenarios = self.scenarios.iter().map(|planned| (&planned.part.value.id.value, &planned.left_out));
+        let suites = self.suites.iter().map(|planned| (&planned.part.value.name.value, &planned.left_out));
+        scenarios.chain(suites).find(|(known, _)| *known == name).and_then(|(_, reason)| reason.clone())
+    }
+
     /// The checks of the plan and, once there are facts, of the suites' cases.
     pub(crate) fn checks(&self, facts: Option<&Facts>) -> Vec<Check> {
         let scenarios = self.scenarios.iter().map(|planned| {

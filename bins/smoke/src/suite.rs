@@ -1,29 +1,19 @@
 //! Takes in the user's own test suites by the JUnit report that they write.
 
-use std::{
-    collections::HashMap,
-    process::{ExitStatus, Stdio},
-    time::{Duration, SystemTime},
-};
+use std::collections::HashMap;
 
 use prodtest_config::Located;
 use prodtest_gate::{Check, CheckId, Finding, Judged, Progress, Redactor, Run};
-use quick_junit::{Report, TestCase, TestCaseStatus};
-use tokio::{io::AsyncReadExt, process::Command, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     assert::excerpt,
+    command,
     facts::{CaseFacts, CaseOutcome, Ended, Facts, SuiteFacts},
+    junit::{self, Before},
     plan::{self, Plan},
     section::{CaseNames, Suite},
 };
-
-/// How long a suite's command may take when it does not say.
-const TIMEOUT: Duration = Duration::from_secs(300);
-/// How much of what a command printed is kept: its end.
-const OUTPUT: usize = 16 * 1024;
-/// How large a JUnit report may be.
-const MAX_REPORT: u64 = 32 * 1024 * 1024;
 
 /// The check of the suite itself: that it ran, and that its report tells what its command's exit code tells.
 pub(crate) fn check(suite: &Located<Suite>) -> Check {
@@ -93,22 +83,26 @@ pub(crate) async fn observe(suite: &Suite, plan: &Plan, redactor: &Redactor, run
     let id = plan::id(&suite.name.value);
     run.report(Progress::Started(id.clone()));
     let began = Instant::now();
-    let started = SystemTime::now();
-    let (ended, output) = match suite.exec.split_first() {
-        None => (None, String::new()),
+    let path = &suite.junit.value.0;
+    let (ended, output, report) = match suite.exec.split_first() {
+        None => (None, String::new(), junit::read(path, None)),
         Some((program, arguments)) => {
-            let (ended, output) = execute(suite, plan, program, arguments, run).await;
-            (Some(ended), output)
+            let before = Before::of(path);
+            let (ended, output) = command::execute(program, arguments, suite, plan, run).await;
+            (Some(ended), output, junit::read(path, Some(&before)))
         }
     };
-    let fresh_since = ended.is_some().then_some(started);
-    let cases = read(suite, fresh_since).map(|cases| cases.into_iter().map(|case| redact(case, redactor)).collect());
+    let (cases, untold) = match report {
+        Ok(report) => (Ok(report.cases.into_iter().map(|case| redact(case, redactor)).collect()), report.untold),
+        Err(error) => (Err(redactor.text(&error)), None),
+    };
     let facts = SuiteFacts {
         name: suite.name.value.clone(),
         duration_ms: began.elapsed().as_secs_f64() * 1000.0,
         ended,
         output: redactor.text(&output),
         cases,
+        untold: untold.map(|untold| redactor.text(&untold)),
     };
     let outcome = judge_suite(suite, &facts).outcome;
     run.report(Progress::Finished(id, outcome));
@@ -116,119 +110,11 @@ pub(crate) async fn observe(suite: &Suite, plan: &Plan, redactor: &Redactor, run
 }
 
 fn redact(case: CaseFacts, redactor: &Redactor) -> CaseFacts {
-    CaseFacts { message: redactor.text(&case.message), name: redactor.text(&case.name), ..case }
-}
-
-async fn execute(suite: &Suite, plan: &Plan, program: &str, arguments: &[String], run: &Run) -> (Ended, String) {
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .env("PRODTEST_URL", plan.url.as_str())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        // A group of its own, so that what it started ends with it.
-        .process_group(0)
-        .kill_on_drop(true);
-    if !plan.folder.as_os_str().is_empty() {
-        command.current_dir(&plan.folder);
-    }
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(error) => return (Ended::NotStarted(format!("`{program}` could not be started: {error}")), String::new()),
-    };
-    let group = child.id();
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let mut kept = Vec::new();
-    let timeout = suite.timeout.as_ref().map_or(TIMEOUT, |timeout| timeout.0);
-    let ended = {
-        let working = async {
-            let (mut out, mut err) = (Vec::new(), Vec::new());
-            let reading = async { tokio::join!(tail(stdout, &mut out), tail(stderr, &mut err)) };
-            let (status, _) = tokio::join!(child.wait(), reading);
-            kept.append(&mut out);
-            kept.append(&mut err);
-            status
-        };
-        match run.unless_stopped(tokio::time::timeout(timeout, working)).await {
-            Ok(Ok(Ok(status))) => ended_by(status),
-            Ok(Ok(Err(error))) => Ended::Killed(error.to_string()),
-            Ok(Err(_)) => Ended::Killed(format!("stopped: it had not ended after {} s", timeout.as_secs_f64())),
-            Err(reason) => Ended::Killed(reason.to_string()),
-        }
-    };
-    end_group(group);
-    (ended, String::from_utf8_lossy(&kept).into_owned())
-}
-
-fn ended_by(status: ExitStatus) -> Ended {
-    match status.code() {
-        Some(code) => Ended::Exit(code),
-        None => Ended::Killed(status.to_string()),
-    }
-}
-
-/// Ends whatever the command started and left behind.
-fn end_group(group: Option<u32>) {
-    let pid = group.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
-        // No such group is what one hopes for.
-        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
-    }
-}
-
-/// Reads to the end, keeping the last part.
-async fn tail(stream: Option<impl AsyncReadExt + Unpin>, kept: &mut Vec<u8>) {
-    let Some(mut stream) = stream else { return };
-    while matches!(stream.read_buf(kept).await, Ok(read) if read > 0) {
-        if kept.len() > 2 * OUTPUT {
-            kept.drain(..kept.len() - OUTPUT);
-        }
-    }
-    kept.drain(..kept.len().saturating_sub(OUTPUT));
-}
-
-/// Reads the report. One that is older than `fresh_since` tells of another run.
-pub(crate) fn read(suite: &Suite, fresh_since: Option<SystemTime>) -> Result<Vec<CaseFacts>, String> {
-    let path = &suite.junit.value.0;
-    let shown = path.display();
-    let about = |error: std::io::Error| format!("the report `{shown}` could not be read: {error}");
-    let meta = std::fs::metadata(path).map_err(about)?;
-    if meta.len() > MAX_REPORT {
-        return Err(format!("the report `{shown}` is larger than 32 MiB"));
-    }
-    // File systems keep times as coarsely as a second or two.
-    let slack = Duration::from_secs(2);
-    let written = meta.modified().map_err(about)?;
-    if fresh_since.is_some_and(|since| written + slack < since) {
-        return Err(format!("the report `{shown}` was not written by this run: it is older"));
-    }
-    let text = std::fs::read(path).map_err(about)?;
-    let report = Report::deserialize(text.as_slice())
-        .map_err(|error| format!("the report `{shown}` is not JUnit XML: {error}"))?;
-    Ok(report.test_suites.iter().flat_map(|suite| &suite.test_cases).map(case).collect())
-}
-
-fn case(case: &TestCase) -> CaseFacts {
-    let (outcome, message) = match &case.status {
-        TestCaseStatus::Success { .. } => (CaseOutcome::Passed, String::new()),
-        TestCaseStatus::NonSuccess { message, description, .. } => {
-            let parts = [message.as_ref(), description.as_ref()];
-            (
-                CaseOutcome::Failed,
-                parts.into_iter().flatten().map(|part| part.as_str().to_owned()).collect::<Vec<_>>().join(": "),
-            )
-        }
-        TestCaseStatus::Skipped { message, .. } => {
-            (CaseOutcome::Skipped, message.as_ref().map(|message| message.as_str().to_owned()).unwrap_or_default())
-        }
-    };
     CaseFacts {
-        name: case.name.as_str().to_owned(),
-        class: case.classname.as_ref().map(|class| class.as_str().to_owned()),
-        outcome,
-        message,
-        duration_ms: case.time.map_or(0.0, |time| time.as_secs_f64() * 1000.0),
+        name: redactor.text(&case.name),
+        class: case.class.map(|class| redactor.text(&class)),
+        message: redactor.text(&case.message),
+        ..case
     }
 }
 
@@ -282,7 +168,14 @@ fn judge_suite(suite: &Suite, seen: &SuiteFacts) -> Judged {
                 Finding::new(&id, "exit-code", &suite.name.value, message).expected("exit code 0", code.to_string());
             Judged::by_findings(id, vec![finding])
         }
-        _ => Judged::by_findings(id, Vec::new()),
+        (_, Ok(_)) => {
+            let findings = seen.untold.iter().map(|untold| {
+                let message = format!("{untold}, and no case that failed{tail}");
+                Finding::new(&id, "untold", &suite.name.value, message).expected("a case for each failure", untold)
+            });
+            let findings = findings.collect();
+            Judged::by_findings(id, findings)
+        }
     };
     Judged { duration_ms: seen.duration_ms, ..judged }
 }

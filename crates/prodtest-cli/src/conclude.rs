@@ -17,22 +17,37 @@ pub(crate) struct About {
     pub(crate) pardons: Pardons,
 }
 
+/// A judged run.
+#[derive(Clone, Debug)]
+pub(crate) struct Concluded {
+    /// The record.
+    pub(crate) record: RunRecord,
+    /// What is wrong with the configuration, where only the run could show it.
+    pub(crate) misconfigured: Option<String>,
+}
+
 /// Judges facts under a plan.
-pub(crate) fn conclude<G: Gate>(about: About, plan: &G::Plan, facts: &G::Facts) -> RunRecord {
+pub(crate) fn conclude<G: Gate>(about: About, plan: &G::Plan, facts: &G::Facts) -> Concluded {
     let controls = G::controls(plan, facts);
     let today = about.started.to_zoned(TimeZone::UTC).date();
     let checks = G::checks(plan, Some(facts));
     let settled = settle(G::NAME, checks, G::judge(plan, facts), &controls, &about.pardons, today);
+    let misconfigured = G::misconfigured(plan, facts);
     let facts_json = serde_json::to_value(facts).unwrap_or_default();
-    RunRecord {
+    let record = RunRecord {
         controls,
         figures: G::figures(plan, facts),
-        verdict: settled.verdict,
+        // Checks that cannot be told apart may have hidden one another.
+        verdict: match settled.verdict {
+            Verdict::Passed if misconfigured.is_some() => Verdict::Undetermined,
+            verdict => verdict,
+        },
         checks: settled.checks,
         findings: settled.findings,
-        notes: settled.notes,
+        notes: settled.notes.into_iter().chain(misconfigured.clone()).collect(),
         ..record::<G>(about, plan, facts_json)
-    }
+    };
+    Concluded { record, misconfigured }
 }
 
 /// The record of a run that has not ended: everything undetermined. It stands until the real one takes its place, so

@@ -1,6 +1,6 @@
 //! One call of a gate, from its flags to its exit code.
 
-use std::{path::Path, process::ExitCode, rc::Rc, time::Duration};
+use std::{process::ExitCode, rc::Rc, time::Duration};
 
 use jiff::Timestamp;
 use prodtest_ci::{Environment, add_mask, end_group, start_group};
@@ -12,11 +12,11 @@ use crate::{
     CommandLine, Common, Input, Refusal, Selection, Variable,
     conclude::{About, conclude, unfinished},
     describe::describe,
+    finish::{finish, placeholder},
     flags::{Flags, Format, command, parse},
     output::Output,
-    progress, publish, replay,
+    progress, replay,
     stop::Signals,
-    write,
 };
 
 /// Exit code of a wrong command line or configuration.
@@ -78,12 +78,12 @@ fn call<G: CommandLine>(
         output.result(&json(&describe::<G>(&[])));
         return Ok(0);
     }
-    if let (Some(path), false) = (&common.replay, flags.config_given) {
-        let record = replay::judge::<G>(replay::read::<G>(path)?, None)?;
-        return finish(&record, common, environment, output, &Redactor::default());
+    let recorded = common.replay.as_deref().map(replay::read::<G>).transpose()?;
+    if let (Some(record), false) = (&recorded, flags.config_given) {
+        return replay::finish(replay::judge::<G>(record, None)?, common, environment, output);
     }
     let selection = Selection::new(common.only.clone(), common.skip.clone());
-    let name = environment_name(common)?;
+    let name = environment_name(common, recorded.as_ref())?;
     let config = Config::load(&common.config, G::NAME, name.as_deref())?;
     let input = Input {
         config: &config,
@@ -91,6 +91,7 @@ fn call<G: CommandLine>(
         flags: &flags.gate,
         selection: &selection,
         variable: variable_of(environment),
+        recorded: recorded.as_ref().map(|record| &record.plan),
     };
     let plan = G::plan(&input)?;
     let checks = G::checks(&plan, None);
@@ -103,9 +104,10 @@ fn call<G: CommandLine>(
         output.result(&json(&describe::<G>(&checks)));
         return Ok(0);
     }
-    if let Some(path) = &common.replay {
-        let record = replay::judge::<G>(replay::read::<G>(path)?, Some(plan))?;
-        return finish(&record, common, environment, output, &Redactor::default());
+    let waivers = config.waivers.clone();
+    if let Some(record) = &recorded {
+        let pardons = replay::pardons(record, waivers, common);
+        return replay::finish(replay::judge::<G>(record, Some((plan, pardons)))?, common, environment, output);
     }
     let means = G::means(&plan, &input)?;
     let timeout = match &common.timeout {
@@ -117,24 +119,20 @@ fn call<G: CommandLine>(
         // The runner knows the secrets that it was given by name; those from files it does not.
         G::secrets(&means).into_iter().filter_map(add_mask).for_each(|line| output.mask(&line));
     }
-    write::prepare(&common.out).map_err(|error| unwritable(&common.out, &error.to_string()))?;
     let about = About {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         service: config.service.clone(),
         environment: config.environment_name.clone(),
         commit: environment.commit(),
         digest: None,
-        started: Timestamp::now(),
+        started: now(),
         duration_ms: 0,
         stopped: None,
-        pardons: Pardons { waivers: config.waivers.clone(), allow_undetermined: common.allow_undetermined.clone() },
+        pardons: Pardons { waivers, allow_undetermined: common.allow_undetermined.clone() },
     };
     let unmistakable = G::secrets(&means).into_iter().filter(|secret| secret.len() >= UNMISTAKABLE);
     let sweep = Redactor::new(unmistakable);
-    let first = write_reports(&unfinished::<G>(about.clone(), &plan), &common.out, &sweep);
-    if let Some(problem) = first.problems.first() {
-        return Err(unwritable(&common.out, problem));
-    }
+    placeholder(&unfinished::<G>(about.clone(), &plan), &common.out, output, &sweep)?;
     let title = format!("prodtest {} ({})", G::NAME, config.environment_name);
     let unix = |time: Timestamp| u64::try_from(time.as_second()).unwrap_or_default();
     if let Some(line) = start_group(output.platform(), &title, unix(about.started)) {
@@ -154,13 +152,8 @@ fn call<G: CommandLine>(
         stopped: stop.map(|reason| reason.to_string()),
         ..about
     };
-    let record = conclude::<G>(about, &plan, &facts);
-    let misconfigured = G::misconfigured(&plan, &facts);
-    let code = finish(&record, common, environment, output, &sweep)?;
-    if let Some(message) = misconfigured {
-        return Err(Refusal::usage(message));
-    }
-    Ok(stop.and_then(Stop::exit_code).unwrap_or(code))
+    let code = finish(conclude::<G>(about, &plan, &facts), common, environment, output, &sweep);
+    stop.and_then(Stop::exit_code).map_or(code, Ok)
 }
 
 fn variable_of(environment: &Rc<Environment>) -> Variable {
@@ -168,12 +161,20 @@ fn variable_of(environment: &Rc<Environment>) -> Variable {
     Rc::new(move |name| environment.var(name))
 }
 
-/// The environment of `--env`. What only prints the checks needs none to be chosen: the first will do.
-fn environment_name(common: &Common) -> Result<Option<String>, Refusal> {
-    if common.env.is_some() || !(common.list || common.describe) {
-        return Ok(common.env.clone());
+/// The environment of `--env`, or of the recorded run. What only prints the checks needs none to be chosen: the first
+/// will do.
+fn environment_name(common: &Common, recorded: Option<&RunRecord>) -> Result<Option<String>, Refusal> {
+    let given = common.env.clone().or_else(|| recorded.map(|record| record.environment.clone()));
+    if given.is_some() || !(common.list || common.describe) {
+        return Ok(given);
     }
     Ok(Config::first_environment(&common.config)?)
+}
+
+/// The time in whole milliseconds: what is finer tells a reader nothing.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 /// A pattern that fits no check would leave out more, or less, than was meant.
@@ -223,70 +224,6 @@ async fn observe<G: CommandLine>(
     };
     let reason = stopped.borrow().map(|(reason, _)| reason);
     Ok((facts, reason))
-}
-
-/// Writes the reports, prints the end, tells the platform, and gives the exit code.
-fn finish(
-    record: &RunRecord,
-    common: &Common,
-    environment: &Environment,
-    output: &Output,
-    sweep: &Redactor,
-) -> Result<u8, Refusal> {
-    write::prepare(&common.out).map_err(|error| unwritable(&common.out, &error.to_string()))?;
-    let written = write_reports(record, &common.out, sweep);
-    match output.format {
-        Format::Json => output.result(&prodtest_report::Format::Run.render(record).unwrap_or_default()),
-        Format::Human | Format::Github | Format::Gitlab => {
-            output.result(&prodtest_report::terminal(record, output.color, width()));
-        }
-    }
-    let unpublished = publish::publish(record, &common.out, environment, output);
-    for problem in written.problems.iter().chain(&unpublished) {
-        output.warning(problem);
-    }
-    Ok(match record.verdict {
-        // A verdict without its record cannot be judged again.
-        Verdict::Passed if !written.record => Verdict::Undetermined.exit_code(),
-        verdict => verdict.exit_code(),
-    })
-}
-
-fn unwritable(out: &Path, why: &str) -> Refusal {
-    let message = format!("the folder of the reports, `{}`, cannot be written to: {why}", out.display());
-    Refusal::usage_with_hint(message, "name another with `--out DIR`")
-}
-
-/// What came of writing the reports.
-struct Written {
-    /// Whether the record, from which all others can be made again, is on the disk.
-    record: bool,
-    /// What could not be written, and why.
-    problems: Vec<String>,
-}
-
-/// Writes every report; a record that cannot be written is among the problems, whole, for standard error.
-fn write_reports(record: &RunRecord, out: &Path, sweep: &Redactor) -> Written {
-    let mut written = Written { record: true, problems: Vec::new() };
-    for report in prodtest_report::render_all(record) {
-        let result = match &report.text {
-            Ok(text) => write::whole(out, &report.file, &sweep.text(text)).map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        let Err(error) = result else { continue };
-        written.problems.push(format!("`{}` could not be written: {error}", out.join(&report.file).display()));
-        if report.format == prodtest_report::Format::Run {
-            written.record = false;
-            let text = report.text.map(|text| sweep.text(&text)).unwrap_or_default();
-            written.problems.push(format!("the record, which has no other place:\n{text}"));
-        }
-    }
-    written
-}
-
-/// The width of the terminal; a log has as much as is easy to read.
-fn width() -> usize {
-    terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0)).clamp(60, 160)
 }
 
 fn json(value: &serde_json::Value) -> String {

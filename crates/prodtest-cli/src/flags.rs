@@ -2,7 +2,11 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum, parser::ValueSource};
+use clap::{
+    ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum,
+    error::{ContextKind, ContextValue},
+    parser::ValueSource,
+};
 use clap_complete::Shell;
 use prodtest_config::Period;
 use prodtest_gate::CheckId;
@@ -102,13 +106,13 @@ pub(crate) fn variable_of(arg: &clap::Arg) -> String {
 
 /// The command of a gate.
 pub(crate) fn command<G: CommandLine>() -> Command {
-    let command = Command::new(format!("prodtest-{}", G::NAME))
+    // The flags come first: clap takes the comment on a struct of flags for what the command is about.
+    G::Flags::augment_args(Common::augment_args(Command::new(format!("prodtest-{}", G::NAME))))
         .version(env!("CARGO_PKG_VERSION"))
         .about(G::QUESTION)
         .long_about(format!("{}\n\n{}", G::QUESTION, G::ABOUT))
         .after_help(AFTER_HELP)
-        .after_long_help(format!("Examples:\n{}\n\n{AFTER_HELP}", G::EXAMPLES));
-    G::Flags::augment_args(Common::augment_args(command))
+        .after_long_help(format!("Examples:\n{}\n\n{AFTER_HELP}", G::EXAMPLES))
 }
 
 const AFTER_HELP: &str = "\
@@ -144,13 +148,24 @@ pub(crate) fn parse<G: CommandLine>(
         matches
     } else {
         let (program, rest) = arguments.split_at(arguments.len().min(1));
-        command::<G>().try_get_matches_from([program, &more, rest].concat())?
+        command::<G>().try_get_matches_from([program, &more, rest].concat()).map_err(naming_variable::<G>)?
     };
     Ok(Flags {
         common: Common::from_arg_matches(&matches)?,
         gate: G::Flags::from_arg_matches(&matches)?,
         config_given: matches.value_source("config") == Some(ValueSource::CommandLine),
     })
+}
+
+/// The command line alone was good: what is wrong comes from a variable, and nobody would look for it there.
+fn naming_variable<G: CommandLine>(mut error: clap::Error) -> clap::Error {
+    let wrong = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    let is_wrong = |arg: &&clap::Arg| arg.get_long().is_some_and(|long| wrong.split(' ').next() == Some(&format!("--{long}")));
+    if let Some(variable) = command::<G>().get_arguments().find(is_wrong).map(variable_of) {
+        let tip = format!("it comes from the environment variable `{variable}`");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
 }
 
 /// The flags that the environment gives and the command line does not.

@@ -62,6 +62,9 @@ pub struct Input<'a, F> {
     pub selection: &'a Selection,
     /// Reads one variable of the process's environment.
     pub variable: Variable,
+    /// With `--replay`, the plan of the recorded run. Where it went and what it left out is as it was; the limits are
+    /// the configuration's.
+    pub recorded: Option<&'a serde_json::Value>,
 }
 
 /// Why a gate does not begin: exit code 2, nothing touched.

@@ -6,6 +6,7 @@
 mod conclude;
 mod describe;
 mod drive;
+mod finish;
 mod flags;
 mod gate;
 mod output;

@@ -15,11 +15,12 @@ pub(crate) fn prepare(folder: &Path) -> io::Result<()> {
     tempfile::Builder::new().prefix(".prodtest-").tempfile_in(folder).map(drop)
 }
 
-/// Writes a file beside its place, sees it on the disk, and moves it there.
+/// Writes a file beside its place, sees it on the disk, and moves it there. The folder is made again if it is gone.
 ///
 /// # Errors
 /// When any of it fails; the old file, if there is one, stays.
 pub(crate) fn whole(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new().prefix(".prodtest-").permissions(permissions()).tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;

@@ -1,6 +1,5 @@
 //! Keeps the values of secrets out of everything that is kept or shown.
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 
 /// A secret shorter than this cannot be kept out of reports: replacing it would wreck ordinary words.
@@ -9,9 +8,11 @@ pub const MIN_SECRET_LEN: usize = 4;
 const MASK: &str = "[redacted]";
 
 /// Replaces every known secret, as it is and in the forms it takes on the way: Base64, percent-encoded and JSON-escaped.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Redactor {
-    finder: Option<AhoCorasick>,
+    /// Every form of every secret, longest first, so that a secret that begins another one does not leave the other
+    /// one's tail behind.
+    forms: Vec<String>,
 }
 
 impl Redactor {
@@ -25,37 +26,47 @@ impl Redactor {
             forms.push(json_escaped(secret));
             forms.extend(base64_forms(secret.as_bytes()));
         }
-        forms.sort_unstable();
+        forms.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         forms.dedup();
-        if forms.is_empty() {
-            return Self::default();
-        }
-        // Longest first, so that a secret that begins another one does not leave the other one's tail behind.
-        let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&forms);
-        Self { finder: finder.ok() }
+        Self { forms }
     }
 
     /// The text without secrets.
+    ///
+    /// A handful of forms against texts of a megabyte at most: looking at every place costs less room in the binary
+    /// than an automaton does.
     #[must_use]
     pub fn text(&self, text: &str) -> String {
-        match &self.finder {
-            None => text.to_owned(),
-            Some(finder) => {
-                let mut redacted = String::with_capacity(text.len());
-                finder.replace_all_with(text, &mut redacted, |_, _, out| {
-                    out.push_str(MASK);
-                    true
-                });
-                redacted
+        let mut redacted = String::with_capacity(text.len());
+        let begins: Vec<u8> = self.forms.iter().filter_map(|form| form.bytes().next()).collect();
+        let mut kept = 0;
+        let mut at = 0;
+        while at < text.len() {
+            let rest = &text.as_bytes()[at..];
+            let found = begins
+                .contains(&rest[0])
+                .then(|| self.forms.iter().find(|form| rest.starts_with(form.as_bytes())))
+                .flatten();
+            match found {
+                // A form is whole characters, so where it begins and ends the text may be cut.
+                Some(form) => {
+                    redacted.push_str(&text[kept..at]);
+                    redacted.push_str(MASK);
+                    at += form.len();
+                    kept = at;
+                }
+                None => at += 1,
             }
         }
+        redacted.push_str(&text[kept..]);
+        redacted
     }
 
     /// The same, for every text inside a JSON value. Keys are kept: they come from the shape, not from the data,
     /// except in captured JSON, where a secret used as a key is replaced too.
     #[must_use]
     pub fn json(&self, value: Value) -> Value {
-        if self.finder.is_none() {
+        if self.forms.is_empty() {
             return value;
         }
         match value {
@@ -66,6 +77,13 @@ impl Redactor {
             }
             other => other,
         }
+    }
+}
+
+/// How many forms are known, and none of them.
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redactor").field("forms", &self.forms.len()).finish()
     }
 }
 

@@ -188,3 +188,16 @@ fn was_stale(progress: &Progress, failure: Option<&Failure>) -> bool {
     let goodbye = progress.head.as_ref().is_some_and(|(status, _)| *status == 408);
     goodbye || (ended && (progress.unsent || progress.received() == 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_and_its_exchanges_go_between_threads() {
+        fn assert_shared<T: Send + Sync>() {}
+        fn assert_sent<T: Send>(_: &T) {}
+        assert_shared::<Client>();
+        let _ = |client: &'static Client, request: Request| assert_sent(&client.send(request));
+    }
+}

@@ -53,8 +53,9 @@ impl Progress {
     }
 }
 
+/// In whole microseconds: a number with few digits is read from a run record exactly as it was written.
 fn milliseconds(from: Instant, to: Instant) -> f64 {
-    to.saturating_duration_since(from).as_secs_f64() * 1000.0
+    (to.saturating_duration_since(from).as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
 
 /// A body as it comes, no more of it kept than asked for.

@@ -102,7 +102,46 @@ fn refusal(address: SocketAddr, error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::{net::TcpListener, time::Instant};
+
     use super::*;
+
+    const LOOPBACK: &str = "127.0.0.1:0";
+
+    #[tokio::test]
+    async fn an_address_that_refuses_gives_way_at_once() {
+        let refusing = TcpListener::bind(LOOPBACK).unwrap().local_addr().unwrap();
+        let healthy = TcpListener::bind(LOOPBACK).unwrap();
+        let started = Instant::now();
+        assert!(connect(vec![refusing, healthy.local_addr().unwrap()]).await.is_ok());
+        assert!(started.elapsed() < HEAD_START);
+        assert_eq!(connect(vec![refusing, refusing]).await.unwrap_err().kind, FailureKind::Refused);
+        assert!(connect(Vec::new()).await.is_err());
+    }
+
+    /// Linux drops the greetings to a listener whose queue is full.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn an_address_that_keeps_silent_gets_a_rival() {
+        let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        silent.bind(&LOOPBACK.parse::<SocketAddr>().unwrap().into()).unwrap();
+        silent.listen(0).unwrap();
+        let address = silent.local_addr().unwrap().as_socket().unwrap();
+        let patience = Duration::from_millis(100);
+        let connect_std = || std::net::TcpStream::connect_timeout(&address, patience);
+        let queued: Vec<_> = std::iter::from_fn(|| connect_std().ok()).collect();
+        assert!(!queued.is_empty());
+
+        let mut phase = Phase::default();
+        let dialling = dial("127.0.0.1", address.port(), &mut phase);
+        assert!(tokio::time::timeout(patience, dialling).await.is_err());
+        assert_eq!(phase, Phase::Connect);
+
+        let healthy = TcpListener::bind(LOOPBACK).unwrap();
+        let started = Instant::now();
+        assert!(connect(vec![address, healthy.local_addr().unwrap()]).await.is_ok());
+        assert!((HEAD_START..HEAD_START * 3).contains(&started.elapsed()));
+    }
 
     #[test]
     fn a_refusal_says_more_than_a_missing_route() {

@@ -24,6 +24,8 @@ impl Pool {
     pub(crate) async fn take(&self, origin: &Origin) -> Option<Connection> {
         loop {
             let mut connection = self.pop(origin)?;
+            // Lets the runtime look at its sockets: what the server did meanwhile is not known before.
+            tokio::task::yield_now().await;
             if connection.is_open().await {
                 return Some(connection);
             }

@@ -1,17 +1,18 @@
 //! A gate as a child process whose whole environment the test owns.
 
 use std::{
-    collections::BTreeSet,
     ffi::OsStr,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
-use prodtest_gate::{Outcome, RunRecord};
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
-use crate::{ADMIN_KEY, API_KEY, Godel, OTHER_KEY, binary, repository};
+use crate::{ADMIN_KEY, API_KEY, Done, Godel, OTHER_KEY, binary, repository};
 
 /// A call of a gate. Nothing of the caller's environment reaches it but `PATH`: no `CI`, no `GITHUB_*`, no `HOME`.
 #[derive(Debug)]
@@ -33,8 +34,22 @@ impl GateCommand {
         let mut command = Command::new(binary(&format!("prodtest-{gate}")));
         let path = Self::own_path();
         command.env_clear().env("PATH", path).env("HOME", folder.path()).current_dir(repository());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self { command, folder, out }
+    }
+
+    /// Run by another program, which ends as the gate does: `unshare --net`.
+    ///
+    /// # Panics
+    /// When no program is named.
+    #[must_use]
+    pub fn under(mut self, wrapper: &[&str]) -> Self {
+        let (program, arguments) = wrapper.split_first().expect("a program");
+        let mut command = Command::new(program);
+        command.args(arguments).arg(self.command.get_program()).args(self.command.get_args());
+        command.env_clear().envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.command.get_current_dir().unwrap_or(Path::new(".")));
+        self.command = command;
+        self
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one variable that a child needs to find programs")]
@@ -109,8 +124,9 @@ impl GateCommand {
     /// When it cannot be started.
     #[must_use]
     pub fn spawn(mut self) -> Running {
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = self.command.arg("--out").arg(&self.out).spawn().expect("the gate starts");
-        Running { child, folder: self.folder, out: self.out }
+        Running { child, folder: self.folder, out: self.out, began: Instant::now() }
     }
 
     /// Runs it to its end.
@@ -126,9 +142,46 @@ pub struct Running {
     child: Child,
     folder: TempDir,
     out: PathBuf,
+    began: Instant,
 }
 
 impl Running {
+    /// Where its reports will be.
+    #[must_use]
+    pub fn out(&self) -> &Path {
+        &self.out
+    }
+
+    /// Reads the first line of its standard output and hears no more of it, as `| head -1` does.
+    ///
+    /// # Panics
+    /// When nobody reads it.
+    pub fn first_line(&mut self) -> String {
+        let mut line = String::new();
+        let stdout = self.child.stdout.take().expect("its standard output");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        line
+    }
+
+    /// Waits for its end, and tells the most memory that it ever had, in KiB.
+    ///
+    /// # Panics
+    /// As [`Running::wait`].
+    #[must_use]
+    pub fn wait_measured(self) -> (Done, u64) {
+        let status = format!("/proc/{}/status", self.child.id());
+        let watching = thread::spawn(move || {
+            let mut peak = 0;
+            // A process that has ended has no memory to tell of.
+            while let Some(now) = std::fs::read_to_string(&status).ok().as_deref().and_then(high_water_mark) {
+                peak = now;
+                thread::sleep(Duration::from_millis(2));
+            }
+            peak
+        });
+        (self.wait(), watching.join().expect("the watch ends"))
+    }
+
     /// Sends it a signal.
     ///
     /// # Panics
@@ -145,79 +198,11 @@ impl Running {
     #[must_use]
     pub fn wait(self) -> Done {
         let output = self.child.wait_with_output().expect("the gate ends");
-        Done { output, out: self.out, _folder: self.folder }
+        Done { output, out: self.out, took: self.began.elapsed(), folder: self.folder }
     }
 }
 
-/// A gate that ended.
-#[derive(Debug)]
-pub struct Done {
-    output: Output,
-    /// Where its reports are.
-    pub out: PathBuf,
-    _folder: TempDir,
-}
-
-impl Done {
-    /// Its exit code; none when a signal ended it.
-    #[must_use]
-    pub fn code(&self) -> Option<i32> {
-        self.output.status.code()
-    }
-
-    /// What it printed on standard output.
-    #[must_use]
-    pub fn stdout(&self) -> String {
-        String::from_utf8_lossy(&self.output.stdout).into_owned()
-    }
-
-    /// What it printed on standard error.
-    #[must_use]
-    pub fn stderr(&self) -> String {
-        String::from_utf8_lossy(&self.output.stderr).into_owned()
-    }
-
-    /// Everything it printed, for a failing test's message.
-    #[must_use]
-    pub fn said(&self) -> String {
-        format!("exit code {:?}\n--- stdout\n{}\n--- stderr\n{}", self.code(), self.stdout(), self.stderr())
-    }
-
-    /// A report, by the end of its name: `run.json`, `junit.xml`.
-    ///
-    /// # Panics
-    /// When it is not there.
-    #[must_use]
-    pub fn report(&self, gate: &str, suffix: &str) -> String {
-        let path = self.out.join(format!("{gate}.{suffix}"));
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}\n{}", path.display(), self.said()))
-    }
-
-    /// The run record.
-    ///
-    /// # Panics
-    /// When it is not there or cannot be read.
-    #[must_use]
-    pub fn record(&self, gate: &str) -> RunRecord {
-        serde_json::from_str(&self.report(gate, "run.json")).expect("a run record")
-    }
-
-    /// The checks with this outcome.
-    #[must_use]
-    pub fn checks(&self, gate: &str, outcome: Outcome) -> BTreeSet<String> {
-        let record = self.record(gate);
-        let with = record.checks.iter().filter(|check| check.outcome == outcome);
-        with.map(|check| check.check.id.to_string()).collect()
-    }
-
-    /// Asserts the exit code, with everything it said if it is another.
-    ///
-    /// # Panics
-    /// When it is another.
-    #[must_use]
-    #[track_caller]
-    pub fn expect_code(self, code: i32) -> Self {
-        assert_eq!(self.code(), Some(code), "{}", self.said());
-        self
-    }
+/// The most memory that a process ever had, in KiB.
+fn high_water_mark(status: &str) -> Option<u64> {
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix(" kB")?.parse().ok()
 }

@@ -80,6 +80,17 @@ impl Godel {
         std::fs::read_to_string(self.folder.path().join("godel.log")).unwrap_or_default()
     }
 
+    /// The agents of the tenant with this key, as the API lists them.
+    ///
+    /// # Panics
+    /// When it does not answer as it should.
+    #[must_use]
+    pub fn agents(&self, key: &str) -> Vec<serde_json::Value> {
+        let answer = crate::get(&self.url, "/api/agents", &[("X-API-Key", key)]).expect("an answer");
+        let listed: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+        listed["data"].as_array().expect("a list").clone()
+    }
+
     /// Stops it at once, as a crash would.
     pub fn kill(&mut self) {
         let _ = self.child.kill();

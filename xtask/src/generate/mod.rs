@@ -1,5 +1,6 @@
 //! `cargo xtask generate`: actions, templates, schemas and check pages, from what the gates say of themselves.
 
+mod detection;
 mod pages;
 mod render;
 mod wrappers;
@@ -11,6 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Map, Value};
 
 use crate::{
     describe::{self, Gate},
@@ -85,22 +87,35 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 fn files(gates: &[Gate]) -> Result<Files> {
     let mut files = Files::new();
+    let mut tables = Vec::new();
     for gate in gates {
+        let faults = detection::Table::of(gate)?;
         files.insert(format!("actions/{}/action.yml", gate.gate).into(), wrappers::action(gate)?);
         files.insert(format!("ci-templates/{}/template.yml", gate.gate).into(), wrappers::template(gate)?);
         for check in &gate.checks {
-            files.insert(format!("docs/checks/{}.md", check.id).into(), pages::check(gate, check)?);
+            let page = pages::check(gate, check, &faults.noticed_by(&check.id))?;
+            files.insert(format!("docs/checks/{}.md", check.id).into(), page);
         }
+        tables.push((gate, faults));
         for (name, schema) in &gate.schemas {
             let path = PathBuf::from(format!("schemas/{name}.schema.json"));
-            let text = serde_json::to_string_pretty(schema).context("could not write a schema")? + "\n";
+            let text = noted(schema)?;
             let before = files.insert(path, text.clone());
             // Gates share the schemas of what they share.
             ensure!(before.is_none_or(|before| before == text), "two gates disagree on the schema `{name}`");
         }
     }
     files.insert("docs/checks/README.md".into(), pages::index(gates)?);
+    files.insert("docs/detection.md".into(), detection::page(&tables)?);
     Ok(files)
+}
+
+/// A schema that says where it comes from, as far as JSON can.
+fn noted(schema: &Value) -> Result<String> {
+    let schema = schema.as_object().context("a schema is an object")?;
+    let note = [("$comment".to_owned(), Value::from(render::NOTE))];
+    let noted: Map<String, Value> = note.into_iter().chain(schema.clone()).collect();
+    Ok(serde_json::to_string_pretty(&noted).context("could not write a schema")? + "\n")
 }
 
 /// Files in generated folders that nobody generates any more.

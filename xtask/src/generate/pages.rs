@@ -6,8 +6,8 @@ use serde_json::json;
 use super::render::render;
 use crate::describe::{self, Check, Gate};
 
-/// The page of one check.
-pub(super) fn check(gate: &Gate, check: &Check) -> Result<String> {
+/// The page of one check, with what is known to turn it red.
+pub(super) fn check(gate: &Gate, check: &Check, noticed: &[&str]) -> Result<String> {
     let needs: Vec<_> = check.needs.iter().map(|id| json!({ "id": id, "link": link(&check.id, id) })).collect();
     let leaning: Vec<_> = gate
         .checks
@@ -21,6 +21,7 @@ pub(super) fn check(gate: &Gate, check: &Check) -> Result<String> {
         "question": gate.question,
         "needs": needs,
         "leaning": leaning,
+        "noticed": noticed,
         "example": describe::EXAMPLE.0,
     });
     render(include_str!("../../templates/check.md.jinja"), context)

@@ -191,6 +191,10 @@ schema, and Godel's as a worked example, come with prodtest.";
                 secrets.resolve(&reference).map_err(|error| load::explain(input.config.explain(error)))?;
             }
         }
+        // A suite has this process's environment, and may print what no scenario needs. What is not set cannot leak.
+        for asker in plan.identities.values() {
+            let _ = secrets.resolve_if_set(&asker.secret);
+        }
         Ok(Means { client, options, secrets })
     }
 

@@ -36,11 +36,14 @@ impl Source {
         Self::in_folder(label, folder, text)
     }
 
-    /// Reads a file. Its label is [`label`] of `path` as given, without looking at the working folder.
+    /// Reads a file. Its label is [`label`] of `path` as given, without looking at the working folder; that of a link is
+    /// the label of what it points to, for that file's paths are relative to itself, and its lines are what one mends.
     ///
     /// # Errors
     /// When it is not there, cannot be read, is larger than [`MAX_FILE_BYTES`], or is not text in UTF-8.
     pub fn read(path: &Path) -> Result<Arc<Self>, ConfigError> {
+        let target = path.read_link().map(|target| path.parent().unwrap_or(Path::new("")).join(target));
+        let path = target.as_deref().unwrap_or(path);
         let label = label(path, Path::new(""));
         let bytes = read_bytes(path).map_err(|error| unreadable(&label, &error))?;
         if bytes.len() > MAX_FILE_BYTES {
@@ -139,6 +142,18 @@ fn end_of(label: &str, text: &str) -> Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_is_the_file_it_points_to() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("real")).unwrap();
+        std::fs::write(folder.path().join("real/prodtest.yaml"), "a: 1").unwrap();
+        let link = folder.path().join("prodtest.yaml");
+        std::os::unix::fs::symlink("real/prodtest.yaml", &link).unwrap();
+        let source = Source::read(&link).unwrap();
+        assert_eq!(source.folder(), folder.path().join("real"));
+        assert!(source.label().ends_with("/real/prodtest.yaml"), "{}", source.label());
+    }
 
     #[test]
     fn a_label_is_short_and_the_same_everywhere() {

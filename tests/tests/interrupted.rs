@@ -42,7 +42,8 @@ fn polling(godel: &Godel) -> Running {
 /// Every report is there and whole.
 fn whole(done: &Done) -> RunRecord {
     let files: Vec<String> = done.files().into_keys().collect();
-    let names = ["codequality.json", "html", "junit.xml", "md", "run.json", "sarif"].map(|name| format!("smoke.{name}"));
+    let names =
+        ["codequality.json", "html", "junit.xml", "md", "run.json", "sarif"].map(|name| format!("smoke.{name}"));
     assert_eq!(files, names, "and nothing half written beside them");
     for name in ["codequality.json", "sarif"] {
         serde_json::from_str::<serde_json::Value>(&done.report("smoke", name)).expect("JSON");
@@ -113,7 +114,10 @@ fn what_kill_leaves_behind_is_not_green() {
     running.signal(Signal::KILL);
     let done = running.wait();
     assert_eq!(done.code(), None);
-    assert_eq!(fs::read_to_string(out.path().join("smoke.env")).expect("a file").lines().next(), Some("SMOKE_VERDICT=undetermined"));
+    assert_eq!(
+        fs::read_to_string(out.path().join("smoke.env")).expect("a file").lines().next(),
+        Some("SMOKE_VERDICT=undetermined")
+    );
     fs::remove_file(out.path().join("smoke.env")).expect("a file");
     let record = whole(&done);
     assert_eq!(record.verdict, Verdict::Undetermined);

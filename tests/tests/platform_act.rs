@@ -61,7 +61,10 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let workflow = include_str!("../platforms/act/smoke.yml");
+        Self::with(include_str!("../platforms/act/smoke.yml"))
+    }
+
+    fn with(workflow: &str) -> Self {
         let origin = "https://github.com/example/consumer.git";
         let consumer = Consumer::new(origin, &[(".github/workflows/deploy.yml", workflow)]);
         release(&consumer.beside("release"));
@@ -191,6 +194,15 @@ fn platform_act_refuses_a_tampered_download_before_it_runs() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("permissions");
     let log = stage.run(&act, &godel.url, &variables);
     assert!(!log.succeeded && !mark.exists(), "{}", log.text);
+}
+
+#[test]
+fn platform_act_sets_a_program_up_for_later_steps() {
+    let Some(act) = tool("act") else { return };
+    let log = Stage::with(include_str!("../platforms/act/setup.yml")).run_here(&act, "");
+    assert!(log.succeeded, "{}", log.text);
+    let version = format!("prodtest-smoke {}", xtask::repo::VERSION);
+    assert_eq!(log.printed("from"), [format!("from path {version}"), format!("from output {version}")], "{}", log.text);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    thread,
 };
 
 use prodtest_testkit::{Done, Flaw, GateCommand, Godel, Project, Stub, has_namespaces, reply, repository};
@@ -75,11 +76,15 @@ fn a_green_run_over_tls_is_the_same_again() {
 #[test]
 fn a_red_run_is_the_same_again() {
     // One that tries, one that breaks off, one that is cut in half, one with a series.
-    for fault in ["agent-vanishes", "reset", "truncated-json", "burst-500"] {
-        let recorded = Recorded::of(Godel::start(&[fault], None), &[]);
-        assert_eq!(recorded.done.code(), Some(1), "{}", recorded.done.said());
-        recorded.comes_to_the_same(&recorded.replay(&[]));
-    }
+    thread::scope(|scope| {
+        for fault in ["agent-vanishes", "reset", "truncated-json", "burst-500"] {
+            scope.spawn(move || {
+                let recorded = Recorded::of(Godel::start(&[fault], None), &[]);
+                assert_eq!(recorded.done.code(), Some(1), "{}", recorded.done.said());
+                recorded.comes_to_the_same(&recorded.replay(&[]));
+            });
+        }
+    });
 }
 
 #[test]
@@ -117,7 +122,13 @@ fn other_limits_give_another_verdict() {
         (health, "within: 2s", "within: 0ms", "smoke/health", "an answer within"),
         (health, "status: 200\n", "status: 204\n", "smoke/health", "answered 200, not 204"),
         (health, "$.data.status: healthy", "$.data.status: splendid", "smoke/health", "\"splendid\""),
-        ("scenarios/07-concurrency.yaml", "expect: { status: 200 }", "expect: { status: 2xx, within: 0ms }", "smoke/concurrency", "every answer within"),
+        (
+            "scenarios/07-concurrency.yaml",
+            "expect: { status: 200 }",
+            "expect: { status: 2xx, within: 0ms }",
+            "smoke/concurrency",
+            "every answer within",
+        ),
     ] {
         let folder = configuration(file, from, to);
         let config = folder.path().join("prodtest.yaml");
@@ -143,7 +154,8 @@ fn a_waiver_of_the_configuration_is_held_against_the_day_of_the_run() {
         [("2999-12-31", 0, "waived by ops until 2999-12-31: known"), ("2020-01-01", 1, "has expired")]
     {
         let waiver = format!("{{ check: smoke/admin-restricted, owner: ops, reason: known, expires: {expires} }}");
-        let folder = configuration("prodtest.yaml", "service: godel\n", &format!("service: godel\nwaivers: [{waiver}]\n"));
+        let folder =
+            configuration("prodtest.yaml", "service: godel\n", &format!("service: godel\nwaivers: [{waiver}]\n"));
         let config = folder.path().join("prodtest.yaml");
         let _ = recorded.replay(&["--config", config.to_str().expect("a path")]).expect_code(code).expect_said(&[says]);
     }
@@ -164,7 +176,8 @@ fn a_certificate_is_judged_by_the_day_of_the_run() {
 #[test]
 fn an_environment_without_an_address_can_be_judged_again() {
     let project = Project::with_scenarios("scenarios: [{ id: a, title: t, steps: [{ name: a, request: GET / }] }]");
-    project.write("prodtest.yaml", "service: demo\nenvironments: { test: {} }\nsmoke: { scenarios: [scenarios.yaml] }\n");
+    project
+        .write("prodtest.yaml", "service: demo\nenvironments: { test: {} }\nsmoke: { scenarios: [scenarios.yaml] }\n");
     let done = project.gate_against(&Stub::saying(|_| reply("200 OK", &[], ""))).run().expect_code(0);
     let record = done.out.join("smoke.run.json");
     let again = project.gate().arg("--replay").arg(record).args(["--config", "prodtest.yaml"]).run().expect_code(0);

@@ -19,7 +19,8 @@ const REPORT: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </testsuites>"#;
 
 /// A report in which everything passed.
-const GREEN: &str = r#"<testsuites><testsuite name="s"><testcase classname="c" name="works"/></testsuite></testsuites>"#;
+const GREEN: &str =
+    r#"<testsuites><testsuite name="s"><testcase classname="c" name="works"/></testsuite></testsuites>"#;
 
 /// A project with this suite and nothing else to check.
 fn project(suite: &str) -> Project {
@@ -77,9 +78,7 @@ fn names_that_repeat_are_told_apart_by_their_class() {
 
 #[test]
 fn a_case_must_not_pass_for_a_scenario() {
-    let project = project_with(
-        "smoke: { scenarios: [scenarios.yaml], suites: [{ name: e2e, junit: GREEN.xml }] }\n",
-    );
+    let project = project_with("smoke: { scenarios: [scenarios.yaml], suites: [{ name: e2e, junit: GREEN.xml }] }\n");
     let scenario = |id: &str| format!("scenarios: [{{ id: {id}, title: t, steps: [{{ name: a, request: GET / }}] }}]");
     project.write("scenarios.yaml", &scenario("e2e-works"));
     let _ = project.gate().run().expect_code(2).expect_said(&["`smoke/e2e-works`", "a scenario"]);
@@ -93,21 +92,34 @@ fn a_case_must_not_pass_for_a_scenario() {
 fn what_a_report_does_not_show_is_never_passed() {
     for (report, code, says) in [
         ("<testsuites/>", 3, "it reported no test that ran"),
-        ("<testsuites><testsuite name='s'><testcase name='a'><skipped/></testcase></testsuite></testsuites>", 3, "it reported no test that ran"),
+        (
+            "<testsuites><testsuite name='s'><testcase name='a'><skipped/></testcase></testsuite></testsuites>",
+            3,
+            "it reported no test that ran",
+        ),
         ("<html><body>404</body></html>", 3, "it begins with `<html>`, not with `<testsuites>`"),
         ("not xml", 3, "is no JUnit report"),
         ("", 3, "is no JUnit report"),
         ("<testsuites><testsuite name='s'><testcase name='a'/>", 3, "is no JUnit report"),
-        ("<testsuites><testsuite name='s' errors='1'><testcase name='a'/></testsuite></testsuites>", 1, "its report counts 1 errors for `s`, and no case that failed"),
+        (
+            "<testsuites><testsuite name='s' errors='1'><testcase name='a'/></testsuite></testsuites>",
+            1,
+            "its report counts 1 errors for `s`, and no case that failed",
+        ),
         ("<testsuite name='s'><testcase name='a'/><error message='set-up broke'/></testsuite>", 1, "`set-up broke`"),
-        ("<testsuites><testsuite name='s'><testcase name='a'/><testsuite name='t'><testcase name='b'><failure/></testcase></testsuite></testsuite></testsuites>", 1, "`b` failed"),
+        (
+            "<testsuites><testsuite name='s'><testcase name='a'/><testsuite name='t'><testcase name='b'><failure/></testcase></testsuite></testsuite></testsuites>",
+            1,
+            "`b` failed",
+        ),
     ] {
         let project = project("{ name: e2e, junit: report.xml }");
         project.write("report.xml", report);
         let _ = project.gate().run().expect_code(code).expect_said(&[says]);
     }
-    let _ = project("{ name: e2e, junit: nowhere.xml }").gate().run().expect_code(3).expect_said(&[
-        "undetermined smoke/e2e",
-        "the report `nowhere.xml` could not be read: No such file",
-    ]);
+    let _ = project("{ name: e2e, junit: nowhere.xml }")
+        .gate()
+        .run()
+        .expect_code(3)
+        .expect_said(&["undetermined smoke/e2e", "the report `nowhere.xml` could not be read: No such file"]);
 }

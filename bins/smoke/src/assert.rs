@@ -386,3 +386,6 @@ pub(crate) fn excerpt(text: &str) -> String {
         Some((end, _)) => format!("{}…", &line[..end]),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,3 +44,6 @@ pub(crate) fn judge(facts: &CertificateFacts, min_days: u32, now: Timestamp) -> 
     }
     (evidence, unmet)
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,3 +190,6 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Control> {
     });
     by_loopback.chain(by_certificate).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,6 @@ use prodtest_cli::{CommandLine, Input, Refusal};
 use prodtest_config::{BaseUrl, ConfigError, Located, Secrets};
 use prodtest_gate::{Check, Control, Figure, Gate, Judged, Quantity, Run};
 use prodtest_http::{Client, ClientOptions};
-use schemars::{Schema, SchemaGenerator};
 use serde::Deserialize;
 
 use crate::{
@@ -16,7 +15,7 @@ use crate::{
     judge, load,
     observe::{self, Means},
     plan::{self, Asker, Plan, Planned},
-    scenario::{HeaderValue, Scenario, ScenarioFile},
+    scenario::{HeaderValue, Scenario},
     section::Section,
     suite,
 };
@@ -207,8 +206,16 @@ schema, and Godel's as a worked example, come with prodtest.";
         Ok(section.timeout.map_or(TIMEOUT, |timeout| timeout.0))
     }
 
-    fn schemas() -> Vec<(&'static str, Schema)> {
-        vec![("scenarios", SchemaGenerator::default().into_root_schema_for::<ScenarioFile>())]
+    #[cfg(debug_assertions)]
+    fn schemas() -> Vec<(&'static str, serde_json::Value)> {
+        let schema = schemars::SchemaGenerator::default().into_root_schema_for::<crate::scenario::ScenarioFile>();
+        vec![("scenarios", serde_json::json!(schema))]
+    }
+
+    #[cfg(not(debug_assertions))]
+    fn schemas() -> Vec<(&'static str, serde_json::Value)> {
+        let published = include_str!("../../../schemas/scenarios.schema.json");
+        vec![("scenarios", serde_json::from_str(published).unwrap_or_default())]
     }
 }
 

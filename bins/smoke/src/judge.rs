@@ -366,3 +366,6 @@ fn burst(step: &Step, declared: &Burst, samples: &[Sample]) -> StepJudgement {
     }
     StepJudgement { unmet, evidence, series }
 }
+
+#[cfg(test)]
+mod tests;

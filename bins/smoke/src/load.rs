@@ -256,3 +256,6 @@ fn expected_variables(expect: &Expect) -> Vec<&str> {
     }
     names
 }
+
+#[cfg(test)]
+mod tests;

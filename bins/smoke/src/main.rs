@@ -6,6 +6,8 @@ mod command;
 mod control;
 mod expect;
 mod facts;
+#[cfg(test)]
+mod fixture;
 mod gate;
 mod judge;
 mod junit;

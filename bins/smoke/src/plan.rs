@@ -144,3 +144,6 @@ fn limits(step: &Step, min_days: u32) -> Vec<Limit> {
     }
     limits
 }
+
+#[cfg(test)]
+mod tests;

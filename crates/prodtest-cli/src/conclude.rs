@@ -2,9 +2,11 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 use prodtest_gate::{Check, Gate, Pardons, RunRecord, SCHEMA_VERSION, Verdict, settle};
+use serde::Deserialize;
 
 /// What a record says beside plan, facts and judgement.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct About {
     pub(crate) tool_version: String,
     pub(crate) service: String,

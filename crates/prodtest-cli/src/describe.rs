@@ -1,8 +1,9 @@
 //! `--describe`: everything that is generated from a gate (actions, templates, schemas, pages), as JSON.
 
-use prodtest_gate::{Check, RunRecord};
+use prodtest_gate::Check;
+#[cfg(debug_assertions)]
 use schemars::SchemaGenerator;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     CommandLine,
@@ -43,11 +44,7 @@ pub(crate) fn describe<G: CommandLine>(checks: &[Check]) -> Value {
         .chain(G::OUTPUTS)
         .map(|(name, description)| json!({ "name": name, "description": description }))
         .collect();
-    let section = SchemaGenerator::default().into_root_schema_for::<G::Section>();
-    let mut schemas = serde_json::Map::new();
-    schemas.insert("prodtest".to_owned(), prodtest_config::schema(vec![(G::NAME, section.clone())]));
-    schemas.insert("run".to_owned(), json!(SchemaGenerator::default().into_root_schema_for::<RunRecord>()));
-    schemas.extend(G::schemas().into_iter().map(|(name, schema)| (name.to_owned(), json!(schema))));
+    let schemas = schemas::<G>();
     json!({
         "gate": G::NAME,
         "question": G::QUESTION,
@@ -56,9 +53,32 @@ pub(crate) fn describe<G: CommandLine>(checks: &[Check]) -> Value {
         "flags": flags,
         "outputs": outputs,
         "checks": checks,
-        "schema": section,
+        "schema": schemas["prodtest"]["properties"][G::NAME],
         "schemas": schemas,
         // The rules a service account needs, as in a Kubernetes Role; none for a gate that asks no cluster.
         "rbac": [],
     })
+}
+
+/// The schemas of the files that people and programs meet, by name.
+///
+/// A build for development makes them from the types, and `cargo xtask generate` publishes those; a released binary
+/// carries the published text, for the code that makes them is three times as large. CI checks that the two agree.
+#[cfg(debug_assertions)]
+fn schemas<G: CommandLine>() -> Map<String, Value> {
+    let section = SchemaGenerator::default().into_root_schema_for::<G::Section>();
+    let run = SchemaGenerator::default().into_root_schema_for::<prodtest_gate::RunRecord>();
+    let shared =
+        [("prodtest".to_owned(), prodtest_config::schema(vec![(G::NAME, section)])), ("run".to_owned(), json!(run))];
+    shared.into_iter().chain(G::schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema))).collect()
+}
+
+#[cfg(not(debug_assertions))]
+fn schemas<G: CommandLine>() -> Map<String, Value> {
+    let published = |text| serde_json::from_str(text).unwrap_or_default();
+    let shared = [
+        ("prodtest".to_owned(), published(include_str!("../../../schemas/prodtest.schema.json"))),
+        ("run".to_owned(), published(include_str!("../../../schemas/run.schema.json"))),
+    ];
+    shared.into_iter().chain(G::schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema))).collect()
 }

@@ -5,7 +5,7 @@ use std::{process::ExitCode, rc::Rc, time::Duration};
 use jiff::Timestamp;
 use prodtest_ci::{Environment, add_mask, end_group, start_group};
 use prodtest_config::Config;
-use prodtest_gate::{Check, Pardons, Redactor, Run, RunRecord, Stop, Verdict};
+use prodtest_gate::{Check, Pardons, Redactor, Run, Stop, Verdict};
 use tokio::{sync::mpsc, sync::watch, time::Instant};
 
 use crate::{
@@ -15,7 +15,8 @@ use crate::{
     finish::{finish, placeholder},
     flags::{Flags, Format, command, parse},
     output::Output,
-    progress, replay,
+    progress,
+    replay::{self, Recorded},
     stop::Signals,
 };
 
@@ -163,8 +164,8 @@ fn variable_of(environment: &Rc<Environment>) -> Variable {
 
 /// The environment of `--env`, or of the recorded run. What only prints the checks needs none to be chosen: the first
 /// will do.
-fn environment_name(common: &Common, recorded: Option<&RunRecord>) -> Result<Option<String>, Refusal> {
-    let given = common.env.clone().or_else(|| recorded.map(|record| record.environment.clone()));
+fn environment_name(common: &Common, recorded: Option<&Recorded>) -> Result<Option<String>, Refusal> {
+    let given = common.env.clone().or_else(|| recorded.map(|record| record.about.environment.clone()));
     if given.is_some() || !(common.list || common.describe) {
         return Ok(given);
     }

@@ -160,7 +160,8 @@ pub(crate) fn parse<G: CommandLine>(
 /// The command line alone was good: what is wrong comes from a variable, and nobody would look for it there.
 fn naming_variable<G: CommandLine>(mut error: clap::Error) -> clap::Error {
     let wrong = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
-    let is_wrong = |arg: &&clap::Arg| arg.get_long().is_some_and(|long| wrong.split(' ').next() == Some(&format!("--{long}")));
+    let is_wrong =
+        |arg: &&clap::Arg| arg.get_long().is_some_and(|long| wrong.split(' ').next() == Some(&format!("--{long}")));
     if let Some(variable) = command::<G>().get_arguments().find(is_wrong).map(variable_of) {
         let tip = format!("it comes from the environment variable `{variable}`");
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));

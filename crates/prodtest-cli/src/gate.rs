@@ -5,7 +5,7 @@ use std::rc::Rc;
 use clap::Args;
 use prodtest_config::{Config, ConfigError};
 use prodtest_gate::Gate;
-use schemars::{JsonSchema, Schema};
+use schemars::JsonSchema;
 
 use crate::{Common, Selection};
 
@@ -41,8 +41,8 @@ pub trait CommandLine: Gate {
     /// How long the gate may take when `--timeout` does not say.
     fn timeout(input: &Input<'_, Self::Flags>) -> Result<std::time::Duration, Refusal>;
 
-    /// Schemas of further files that users write for this gate, by name.
-    fn schemas() -> Vec<(&'static str, Schema)> {
+    /// Schemas of further files that users write for this gate, by name; in a released binary, the published ones.
+    fn schemas() -> Vec<(&'static str, serde_json::Value)> {
         Vec::new()
     }
 }

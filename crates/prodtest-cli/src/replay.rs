@@ -3,7 +3,10 @@
 use std::{error::Error, path::Path};
 
 use prodtest_ci::Environment;
-use prodtest_gate::{Pardons, Redactor, RunRecord, Waiver};
+use prodtest_gate::{Pardons, Redactor, Waiver};
+use prodtest_report::ParseError;
+use serde::Deserialize as _;
+use serde_json::Value;
 
 use crate::{
     CommandLine, Common, Refusal,
@@ -12,28 +15,40 @@ use crate::{
     output::Output,
 };
 
+/// What of a record its verdict is judged again from.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorded {
+    pub(crate) about: About,
+    pub(crate) plan: Value,
+    pub(crate) facts: Value,
+}
+
 /// Reads a record of this gate.
 ///
 /// # Errors
 /// When it cannot be read, is no record, or is another gate's.
-pub(crate) fn read<G: CommandLine>(path: &Path) -> Result<RunRecord, Refusal> {
+pub(crate) fn read<G: CommandLine>(path: &Path) -> Result<Recorded, Refusal> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| Refusal::usage(format!("the record `{shown}` could not be read: {error}")))?;
-    let record = prodtest_report::parse(&text).map_err(|error| {
-        let message = format!("`{shown}` cannot be judged again: {}", whole(&error));
+    let refuse = |error: &dyn Error| {
+        let message = format!("`{shown}` cannot be judged again: {}", whole(error));
         let hint = format!("`--replay` takes the `{}.run.json` that a run left behind", G::NAME);
         Refusal::usage_with_hint(message, hint)
-    })?;
-    if record.gate != G::NAME {
-        let hint = format!("use `prodtest-{} --replay {shown}`", record.gate);
-        return Err(Refusal::usage_with_hint(format!("`{shown}` is a record of the gate `{}`", record.gate), hint));
+    };
+    let mut record = prodtest_report::read(&text).map_err(|error| refuse(&error))?;
+    let (plan, facts) = (record["plan"].take(), record["facts"].take());
+    let gate = record["gate"].as_str().unwrap_or_default().to_owned();
+    let about = About::deserialize(&record).map_err(|error| refuse(&ParseError::Shape(error)))?;
+    if gate != G::NAME {
+        let hint = format!("use `prodtest-{gate} --replay {shown}`");
+        return Err(Refusal::usage_with_hint(format!("`{shown}` is a record of the gate `{gate}`"), hint));
     }
-    if record.facts.is_null() {
+    if facts.is_null() {
         let message = format!("`{shown}` holds no facts: the run did not come to its end");
         return Err(Refusal::usage(message));
     }
-    Ok(record)
+    Ok(Recorded { about, plan, facts })
 }
 
 /// An error with what caused it, in one line. It may quote the file, which may hold anything.
@@ -45,9 +60,9 @@ fn whole(error: &dyn Error) -> String {
 
 /// What excuses what, when a record is judged under a configuration: its waivers; and what was allowed to be
 /// undetermined in this call, or else in the recorded one.
-pub(crate) fn pardons(record: &RunRecord, waivers: Vec<Waiver>, common: &Common) -> Pardons {
+pub(crate) fn pardons(record: &Recorded, waivers: Vec<Waiver>, common: &Common) -> Pardons {
     let given = &common.allow_undetermined;
-    let allowed = if given.is_empty() { &record.pardons.allow_undetermined } else { given };
+    let allowed = if given.is_empty() { &record.about.pardons.allow_undetermined } else { given };
     Pardons { waivers, allow_undetermined: allowed.clone() }
 }
 
@@ -70,31 +85,21 @@ pub(crate) fn finish(
 /// # Errors
 /// When plan or facts have another shape than this version's.
 pub(crate) fn judge<G: CommandLine>(
-    record: &RunRecord,
+    record: &Recorded,
     under: Option<(G::Plan, Pardons)>,
 ) -> Result<Concluded, Refusal> {
-    let record = record.clone();
     let shape = |what: &str, error: serde_json::Error| {
         let message = format!("the record's {what} cannot be read by this version: {}", whole(&error));
-        Refusal::usage_with_hint(message, format!("replay it with version {}", record.tool_version))
+        Refusal::usage_with_hint(message, format!("replay it with version {}", record.about.tool_version))
     };
-    let facts: G::Facts = serde_json::from_value(record.facts.clone()).map_err(|error| shape("facts", error))?;
-    let (plan, pardons) = match under {
-        Some(other) => other,
-        None => {
-            (serde_json::from_value(record.plan.clone()).map_err(|error| shape("plan", error))?, record.pardons.clone())
+    let facts = G::Facts::deserialize(&record.facts).map_err(|error| shape("facts", error))?;
+    let mut about = record.about.clone();
+    let plan = match under {
+        Some((plan, pardons)) => {
+            about.pardons = pardons;
+            plan
         }
-    };
-    let about = About {
-        tool_version: record.tool_version,
-        service: record.service,
-        environment: record.environment,
-        commit: record.commit,
-        digest: record.digest,
-        started: record.started,
-        duration_ms: record.duration_ms,
-        stopped: record.stopped,
-        pardons,
+        None => G::Plan::deserialize(&record.plan).map_err(|error| shape("plan", error))?,
     };
     Ok(conclude::<G>(about, &plan, &facts))
 }

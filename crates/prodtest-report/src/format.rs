@@ -32,7 +32,7 @@ pub enum RenderError {
     Xml(String),
     /// HTML.
     #[error("could not be written as HTML")]
-    Html(#[from] minijinja::Error),
+    Html(#[from] askama::Error),
 }
 
 /// A report, made or not.

@@ -28,5 +28,5 @@ pub use format::{Format, RenderError, Report, render_all};
 pub use list::list;
 pub use markdown::{COMMENT_BYTES, SUMMARY_BYTES, render as markdown};
 pub use problem::{Problem, anchor, plain, problems};
-pub use run_json::{ParseError, parse};
+pub use run_json::{ParseError, parse, read};
 pub use terminal::terminal;

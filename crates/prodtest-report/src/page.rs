@@ -2,11 +2,12 @@
 
 use std::io;
 
+use askama::Template;
 use prodtest_gate::{CheckRecord, Evidence, Outcome, RunRecord};
-use serde::Serialize;
 
 use crate::{
     Format,
+    html::filters,
     plot::Plot,
     problem::{self, COMMAND, Problem},
     text, words,
@@ -22,7 +23,8 @@ const MAX_LISTED: usize = 100;
 const MAX_JSON: usize = 256 * 1024;
 
 /// What the template is told.
-#[derive(Serialize)]
+#[derive(Template)]
+#[template(path = "report.html")]
 pub(crate) struct Page {
     gate: String,
     question: String,
@@ -50,13 +52,11 @@ pub(crate) struct Page {
 }
 
 /// How many checks had an outcome, for the bar under the verdict.
-#[derive(Serialize)]
 struct Share {
     outcome: &'static str,
     count: usize,
 }
 
-#[derive(Serialize)]
 struct Block {
     check: String,
     outcome: &'static str,
@@ -66,7 +66,6 @@ struct Block {
     command: Option<String>,
 }
 
-#[derive(Serialize)]
 struct Row {
     id: String,
     title: String,
@@ -82,14 +81,12 @@ struct Row {
     requirements: String,
 }
 
-#[derive(Serialize)]
 struct Measured {
     name: String,
     value: String,
     limit: Option<String>,
 }
 
-#[derive(Serialize)]
 struct ControlRow {
     name: String,
     tripped: bool,
@@ -97,7 +94,6 @@ struct ControlRow {
 }
 
 /// The beginning of a JSON text, and whether that is not all.
-#[derive(Serialize)]
 struct Excerpt {
     json: String,
     is_cut: bool,

@@ -1,7 +1,6 @@
 //! The geometry of a small plot: bars for a few values, a line for many, the limit across.
 
 use prodtest_gate::{Quantity, Series, Unit};
-use serde::Serialize;
 
 use crate::text;
 
@@ -20,38 +19,37 @@ const MAX_COLUMNS: usize = 300;
 const TICKS: f64 = 4.0;
 
 /// A plot, ready for the template.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(crate) struct Plot {
     pub(crate) title: String,
     pub(crate) check: String,
     /// What a reader who sees no drawing is told.
     pub(crate) summary: String,
-    width: f64,
-    height: f64,
-    left: f64,
-    right: f64,
-    base: f64,
-    bars: Vec<Bar>,
-    line: String,
-    ticks: Vec<Tick>,
-    limit: Option<Tick>,
-    last: usize,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) left: f64,
+    pub(crate) right: f64,
+    pub(crate) bars: Vec<Bar>,
+    pub(crate) line: String,
+    pub(crate) ticks: Vec<Tick>,
+    pub(crate) limit: Option<Tick>,
+    pub(crate) last: usize,
 }
 
-#[derive(Debug, Serialize)]
-struct Bar {
-    x: f64,
-    y: f64,
-    width: f64,
-    height: f64,
-    over: bool,
-    value: String,
+#[derive(Debug)]
+pub(crate) struct Bar {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) over: bool,
+    pub(crate) value: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Tick {
-    y: f64,
-    label: String,
+#[derive(Debug)]
+pub(crate) struct Tick {
+    pub(crate) y: f64,
+    pub(crate) label: String,
 }
 
 impl Plot {
@@ -74,7 +72,6 @@ impl Plot {
             height: HEIGHT,
             left: LEFT,
             right: WIDTH - RIGHT,
-            base,
             bars: if is_bars { bars(&values, limit, series.unit, y) } else { Vec::new() },
             line: if is_bars { String::new() } else { line(&values, y) },
             ticks: (0..=count)

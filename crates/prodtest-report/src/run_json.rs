@@ -1,7 +1,8 @@
 //! The run record as JSON, there and back.
 
 use prodtest_gate::{CheckId, RunRecord, SCHEMA_VERSION};
-use serde::Deserialize;
+use serde::{Deserialize as _, de::Error as _};
+use serde_json::Value;
 
 use crate::RenderError;
 
@@ -48,26 +49,36 @@ fn escape_controls(json: String) -> String {
     escaped
 }
 
-/// Reads a run record back, for `--replay`.
+/// Reads a run record back, whole.
+///
+/// # Errors
+/// As [`read`], and when its shape is another.
+pub fn parse(json: &str) -> Result<RunRecord, ParseError> {
+    RunRecord::deserialize(&read(json)?).map_err(ParseError::Shape)
+}
+
+/// Reads a run record back as a value, for those who need parts of it alone: the code that reads a whole one costs a
+/// released binary dear.
 ///
 /// # Errors
 /// When the text is no run record, or one of a schema version that this version does not know.
-pub fn parse(json: &str) -> Result<RunRecord, ParseError> {
-    /// What every version has, so that a strange one is refused by its version and not by its first strange field.
-    #[derive(Deserialize)]
-    #[serde(rename_all = "kebab-case")]
-    struct Head {
-        schema_version: u32,
-    }
-    let Head { schema_version: found } = serde_json::from_str(json).map_err(ParseError::NotARecord)?;
+pub fn read(json: &str) -> Result<Value, ParseError> {
+    let value: Value = serde_json::from_str(json).map_err(ParseError::NotARecord)?;
+    // The version first, so that a strange record is refused by it and not by its first strange field.
+    let found = value.get("schema-version").and_then(Value::as_u64);
+    let found =
+        found.and_then(|found| u32::try_from(found).ok()).ok_or_else(|| ParseError::NotARecord(no_version()))?;
     if found != SCHEMA_VERSION {
         return Err(ParseError::Version { found });
     }
-    let record: RunRecord = serde_json::from_str(json).map_err(ParseError::Shape)?;
-    match CheckId::new(&record.gate, "verdict") {
-        Ok(_) => Ok(record),
-        Err(_) => Err(ParseError::Gate),
+    if value["gate"].as_str().is_some_and(|gate| CheckId::new(gate, "verdict").is_err()) {
+        return Err(ParseError::Gate);
     }
+    Ok(value)
+}
+
+fn no_version() -> serde_json::Error {
+    serde_json::Error::custom("missing field `schema-version`")
 }
 
 #[cfg(test)]

@@ -52,7 +52,12 @@ const WRONGS: [Wrong; 13] = [
     Wrong {
         edit: NOTHING,
         call: |gate| gate.args(["--env", "prod"]),
-        says: &["there is no environment `prod`", "prodtest.yaml:2:1", "`test` and `production`", "did you mean `production`?"],
+        says: &[
+            "there is no environment `prod`",
+            "prodtest.yaml:2:1",
+            "`test` and `production`",
+            "did you mean `production`?",
+        ],
     },
     Wrong { edit: NOTHING, call: |gate| gate, says: &["test", "production", "--env"] },
     Wrong {

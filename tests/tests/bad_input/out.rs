@@ -24,7 +24,11 @@ fn a_path_below_a_file_is_refused() {
     project.write("file", "");
     let service = healthy();
     let done = project.gate_against(&service).out(Path::new("file/reports")).run();
-    refused(done, &service, &["`file/reports`, cannot be written to", "Not a directory", "name another with `--out DIR`"]);
+    refused(
+        done,
+        &service,
+        &["`file/reports`, cannot be written to", "Not a directory", "name another with `--out DIR`"],
+    );
 }
 
 #[test]

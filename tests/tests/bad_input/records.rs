@@ -24,7 +24,10 @@ fn record(project: &Project, change: impl Fn(&str) -> String) -> PathBuf {
 fn a_record_that_cannot_be_read_is_refused() {
     type Change = fn(&str) -> String;
     let changes: [(Change, &[&str]); 8] = [
-        (|_| "\u{1b}[31mgarbage".to_owned(), &["not a run record: expected value at line 1 column 1", "smoke.run.json"]),
+        (
+            |_| "\u{1b}[31mgarbage".to_owned(),
+            &["not a run record: expected value at line 1 column 1", "smoke.run.json"],
+        ),
         (|_| String::new(), &["not a run record: EOF while parsing a value"]),
         (|_| "{\"a\": 1}".to_owned(), &["not a run record: missing field `schema-version`"]),
         (|record| record[..record.len() / 2].to_owned(), &["not a run record: EOF while parsing"]),

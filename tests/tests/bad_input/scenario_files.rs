@@ -34,7 +34,10 @@ const WRONGS: [(&str, &[&str]); 18] = [
         "steps: [{ name: a, request: GET / }]\n  - { id: demo, title: t, steps: [{ name: a, request: GET / }] }",
         &["two scenarios are called `demo`", "scenarios.yaml:5:11"],
     ),
-    ("needs: [heatlh]\n    steps: [{ name: a, request: GET / }]", &["unknown scenario `heatlh`", "scenarios.yaml:4:13"]),
+    (
+        "needs: [heatlh]\n    steps: [{ name: a, request: GET / }]",
+        &["unknown scenario `heatlh`", "scenarios.yaml:4:13"],
+    ),
     (
         "steps: [{ name: a, request: GET /, burst: { requests: 2 }, expect: { json: { $.a: 1 } } }]",
         &["step `a`: a `burst` is judged by `status` and `within` alone", "scenarios.yaml:4:13"],
@@ -65,8 +68,7 @@ const WRONGS: [(&str, &[&str]); 18] = [
 #[test]
 fn a_scenario_that_could_not_be_run_is_refused_at_its_line() {
     for (rest, says) in WRONGS {
-        let project =
-            Project::with_scenarios(&format!("scenarios:\n  - id: demo\n    title: it works\n    {rest}\n"));
+        let project = Project::with_scenarios(&format!("scenarios:\n  - id: demo\n    title: it works\n    {rest}\n"));
         let service = healthy();
         let done = project.gate_against(&service).run();
         refused(done, &service, says);

@@ -99,7 +99,7 @@ fn a_body_without_end_is_cut() {
     });
     let (done, peak) = Project::with_scenarios(SCENARIOS).gate_against(&service).spawn().wait_measured();
     assert!(done.took < Duration::from_secs(5), "{:?}", done.took);
-assert!(peak < MEMORY_KIB, "{peak} KiB");
+    assert!(peak < MEMORY_KIB, "{peak} KiB");
     assert!(done.report("smoke", "run.json").len() < 256 * 1024, "what nothing looks into is not kept");
     let _ = came_to(done, 1, ["failed", "failed"]).expect_said(&["larger than 1.0 MiB"]);
 }

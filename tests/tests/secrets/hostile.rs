@@ -6,12 +6,20 @@ const TEXT: &str = "x\n::error::pwned\r\n  ::add-mask::e\u{feff}\n##[error]pwned
     section_end:1:pwned\r\u{1b}[0K\u{1b}[31mred\u{9b}2J ]]><script>alert('pwned')</script>&<b> %0A::error::pwned\n";
 
 /// What the gate itself says to the runner.
-const OURS: [&str; 6] =
-    ["::group::prodtest smoke", "::endgroup::", "::error title=smoke/", "::notice title=prodtest smoke", "::add-mask::k3y", "::warning"];
+const OURS: [&str; 6] = [
+    "::group::prodtest smoke",
+    "::endgroup::",
+    "::error title=smoke/",
+    "::notice title=prodtest smoke",
+    "::add-mask::k3y",
+    "::warning",
+];
 
 fn hostile() -> (Project, Stub) {
     let scenario = |id: &str, expect: &str| {
-        format!("  - {{ id: {id}, title: t, steps: [{{ name: ask, request: GET /{id}, as: default, expect: {expect} }}] }}\n")
+        format!(
+            "  - {{ id: {id}, title: t, steps: [{{ name: ask, request: GET /{id}, as: default, expect: {expect} }}] }}\n"
+        )
     };
     let scenarios = [
         scenario("status", "{ status: 200 }"),
@@ -25,7 +33,9 @@ fn hostile() -> (Project, Stub) {
     let service = Stub::saying(|asked| match asked.line.as_str() {
         "GET /garbage" => TEXT.to_owned(),
         // A header is one line; the rest of the text goes where it can.
-        "GET /header" => reply("418 Teapot", &[("X-A", "::error::pwned ##[error]pwned <script>alert('pwned')</script>")], ""),
+        "GET /header" => {
+            reply("418 Teapot", &[("X-A", "::error::pwned ##[error]pwned <script>alert('pwned')</script>")], "")
+        }
         "GET /redirect" => reply("302 Found", &[("Location", "::error::pwned##[error]pwned")], ""),
         "GET /value" => reply("418 Teapot", &[], &serde_json::json!({ "a": TEXT }).to_string()),
         _ => reply("418 Teapot", &[("Content-Type", "text/plain")], TEXT),
@@ -39,8 +49,9 @@ fn obeys_nobody(log: &str) {
     for line in log.split(['\n', '\r']) {
         let seen: String = line.chars().filter(|c| !c.is_control() && *c != '\u{feff}').collect();
         let seen = seen.trim_start();
-        assert!(!seen.starts_with("::") || OURS.iter().any(|ours| seen.starts_with(ours)), "an order: {line:?}");
-        assert!(!seen.contains("##["), "an order: {line:?}");
+        // The runner reads a line as one order at most, and `::` goes before `##[`.
+        let is_ours = OURS.iter().any(|ours| line.starts_with(ours));
+        assert!(is_ours || !(seen.starts_with("::") || seen.contains("##[")), "an order: {line:?}");
     }
     // A section of GitLab's ends with a carriage return.
     assert!(!log.contains("section_end:1:pwned\r"), "an order to GitLab");
@@ -66,7 +77,8 @@ fn is_whole(done: &Done) {
 fn a_hostile_answer_gives_no_orders_and_breaks_no_page() {
     let (project, service) = hostile();
     for format in ["github", "gitlab", "human", "json"] {
-        let done = project.gate_against(&service).args(["--format", format, "--color", "never", "-v"]).run().expect_code(1);
+        let done =
+            project.gate_against(&service).args(["--format", format, "--color", "never", "-v"]).run().expect_code(1);
         assert!(done.report("smoke", "run.json").contains("pwned"), "{}", done.said());
         if format == "gitlab" {
             std::fs::remove_file(done.out.join("smoke.env")).expect("the variables");

@@ -40,9 +40,17 @@ fn a_command_is_found_and_run_where_the_configuration_is() {
 fn what_a_command_did_not_measure_is_never_passed() {
     for (suite, code, says) in [
         ("echo '<testsuites/>' > out/report.xml", 3, "it reported no test that ran"),
-        ("echo no browser here >&2", 3, "`out/report.xml` could not be read: No such file or directory (os error 2); it printed: no browser here"),
+        (
+            "echo no browser here >&2",
+            3,
+            "`out/report.xml` could not be read: No such file or directory (os error 2); it printed: no browser here",
+        ),
         ("echo garbage > out/report.xml", 3, "is no JUnit report"),
-        ("cp GREEN.xml out/report.xml; echo 1 worker crashed; exit 7", 1, "its command ended with 7, though no case of its report failed; it printed: 1 worker crashed"),
+        (
+            "cp GREEN.xml out/report.xml; echo 1 worker crashed; exit 7",
+            1,
+            "its command ended with 7, though no case of its report failed; it printed: 1 worker crashed",
+        ),
         ("cp REPORT.xml out/report.xml; exit 1", 1, "`logs in` failed"),
         ("cp REPORT.xml out/report.xml", 1, "`logs in` failed"),
         ("cp GREEN.xml out/report.xml; kill -9 $$", 3, "its command was ended: signal: 9"),
@@ -103,7 +111,8 @@ fn what_a_command_leaves_running_does_not_hold_the_gate() {
 #[test]
 fn a_signal_ends_the_command_too() {
     let project = script("echo $$ > child; sleep 300");
-    project.write("prodtest.yaml", &fs::read_to_string(project.path("prodtest.yaml")).expect("it").replace("1s", "60s"));
+    project
+        .write("prodtest.yaml", &fs::read_to_string(project.path("prodtest.yaml")).expect("it").replace("1s", "60s"));
     let running = project.gate().spawn();
     while !project.path("child").is_file() {
         thread::sleep(Duration::from_millis(5));

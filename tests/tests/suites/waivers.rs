@@ -10,8 +10,7 @@ fn waived(waivers: &str) -> Project {
     project_with(&format!("waivers:\n{waivers}smoke: {{ suites: [{{ name: e2e, junit: REPORT.xml }}] }}\n"))
 }
 
-const LOGIN: &str =
-    "  - { check: smoke/e2e-logs-in, owner: Ada, reason: 'mended in 1.5', expires: 2999-12-31 }\n";
+const LOGIN: &str = "  - { check: smoke/e2e-logs-in, owner: Ada, reason: 'mended in 1.5', expires: 2999-12-31 }\n";
 const SEARCH: &str =
     "  - { check: smoke/e2e-searches, owner: Bob, reason: 'no index in staging', expires: 2999-06-30 }\n";
 
@@ -44,7 +43,8 @@ fn a_waiver_excuses_no_other_check() {
 fn a_finding_is_waived_by_its_fingerprint() {
     let first = waived(LOGIN).gate().run().expect_code(1).record("smoke");
     let finding = first.findings.iter().find(|finding| finding.check.name() == "e2e-searches").expect("a finding");
-    let waiver = format!("  - {{ finding: {}, owner: Bob, reason: known, expires: 2999-06-30 }}\n", finding.fingerprint);
+    let waiver =
+        format!("  - {{ finding: {}, owner: Bob, reason: known, expires: 2999-06-30 }}\n", finding.fingerprint);
     let _ = waived(&format!("{LOGIN}{waiver}")).gate().run().expect_code(0);
 }
 

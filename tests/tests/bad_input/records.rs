@@ -40,8 +40,8 @@ fn a_record_that_cannot_be_read_is_refused() {
             &["a record of the gate `perf`", "prodtest-perf --replay"],
         ),
         (
-            |record| record.replacen("\"verdict\": \"passed\"", "\"verdict\": \"\\u001b[2Jsplendid\"", 1),
-            &["with a fault in it: unknown variant", "splendid"],
+            |record| record.replacen("\"started\": \"", "\"started\": \"\\u001b[2Jsplendid", 1),
+            &["with a fault in it: failed to parse"],
         ),
         (
             |record| record.replace("\"label\":", "\"lebel\":"),

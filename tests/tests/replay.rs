@@ -98,11 +98,21 @@ fn an_undetermined_run_is_the_same_again() {
 /// what it left out are facts.
 #[test]
 fn the_same_limits_give_the_same() {
-    for arguments in [vec![], vec!["--expect-version", "0.1.0"], vec!["--skip", "tag:writes,version"]] {
-        let recorded = Recorded::of(Godel::start(&[], Some(Flaw::None)), &arguments);
-        assert_eq!(recorded.done.code(), Some(0), "{}", recorded.done.said());
-        recorded.comes_to_the_same(&recorded.replay(&["--config", "examples/godel/prodtest.yaml"]));
-    }
+    // A version that the configuration does not know of.
+    let next = || Godel::start(&["wrong-version"], Some(Flaw::None));
+    thread::scope(|scope| {
+        for (godel, arguments) in [
+            (Godel::start(&[], Some(Flaw::None)), vec![]),
+            (next(), vec!["--expect-version", "0.1.0-wrong", "--only", "tls,health,version"]),
+            (next(), vec!["--skip", "tag:writes,version"]),
+        ] {
+            scope.spawn(move || {
+                let recorded = Recorded::of(godel, &arguments);
+                assert_eq!(recorded.done.code(), Some(0), "{}", recorded.done.said());
+                recorded.comes_to_the_same(&recorded.replay(&["--config", "examples/godel/prodtest.yaml"]));
+            });
+        }
+    });
 }
 
 /// Without its secrets today, an optional identity does not take away what was seen of it.

@@ -64,7 +64,7 @@ fn echoing() -> Stub {
         ("/percent", reply("302 Found", &[("Location", &format!("/login?key={}", percent_encoded(KEY)))], "")),
         ("/garbage", format!("{KEY}\r\n\r\n")),
         ("/short", format!("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{KEY}")),
-        ("/many", reply("200 OK", &[], &format!("{}{KEY}{}", "x".repeat(2040), "y".repeat(4096)))),
+        ("/many", reply("200 OK", &[], &format!("{}{KEY}{}", "x".repeat(2036), "y".repeat(4096)))),
     ];
     Stub::saying(move |asked| {
         let path = asked.line.split(' ').nth(1).unwrap_or_default();
@@ -158,10 +158,9 @@ fn a_captured_token_is_used_and_not_kept() {
     assert_eq!(used.body, format!(r#"{{"token":"{TOKEN}"}}"#));
 }
 
-/// A suite has the gate's environment, and may print it.
-#[test]
-fn a_key_that_a_suite_prints_is_kept_nowhere() {
-    let project = Project::new(&[
+/// A project with a suite that prints the key, and names a case after it.
+fn printing() -> Project {
+    Project::new(&[
         (
             "prodtest.yaml",
             "service: demo
@@ -172,15 +171,39 @@ smoke: { suites: [{ name: e2e, junit: report.xml, exec: [sh, suite.sh] }] }
         (
             "suite.sh",
             r#"echo "the key is $DEMO_KEY"; k=$(echo "$DEMO_KEY" | sed 's/&/\&amp;/; s/</\&lt;/; s/"/\&quot;/g')
-echo "<testsuites><testsuite name='s'><testcase name='uses $k' classname='class $k'><failure message='no $k'/></testcase></testsuite></testsuites>" > report.xml
+case="<testcase name='uses $k' classname='class $k'><failure message='no $k'/></testcase>"
+echo "<testsuites><testsuite name='s'>$case</testsuite></testsuites>" > report.xml
 exit 1"#,
         ),
-    ]);
-    let done = project.gate().run().expect_code(1);
+    ])
+}
+
+/// A suite has the gate's environment, and may print it.
+#[test]
+fn a_key_that_a_suite_prints_is_kept_nowhere() {
+    let done = printing().gate().run().expect_code(1);
     nothing_leaked(&done, &[]);
     let record = done.record("smoke");
     assert_eq!(record.checks[1].check.id.as_str(), "smoke/e2e-uses-redacted", "{}", done.said());
     assert_eq!(record.facts["suites"][0]["output"], "the key is [redacted]\n");
+}
+
+/// A key so short that whole reports cannot be searched for it is kept out of what was seen all the same.
+#[test]
+fn a_short_key_is_kept_out_of_what_was_seen() {
+    const SHORT: &str = "q7#Z9x";
+    let service = Stub::saying(|asked| {
+        let key = asked.header("x-api-key").unwrap_or_default();
+        reply("500 Oops", &[("X-Key", key)], &format!("the key {key} is wrong"))
+    });
+    let asked = asking_all().gate_against(&service).env("DEMO_KEY", SHORT).run();
+    let printed = printing().gate().env("DEMO_KEY", SHORT).run();
+    for done in [asked, printed] {
+        for (place, text) in everything(&done) {
+            assert!(!text.contains(SHORT), "the key is in {place}:\n{text}");
+        }
+        assert!(done.expect_code(1).report("smoke", "run.json").contains("[redacted]"));
+    }
 }
 
 /// A secret that is missing, or is not one, is refused without being repeated.

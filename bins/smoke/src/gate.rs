@@ -97,7 +97,7 @@ schema, and Godel's as a worked example, come with prodtest.";
   # why was that run red? judge it again, offline
   prodtest-smoke --replay prodtest-results/smoke.run.json";
     const OUTPUTS: &'static [(&'static str, &'static str)] =
-        &[("slowest", "The time of the slowest request, with its unit.")];
+        &[("slowest", "The time of the slowest request, in milliseconds.")];
 
     type Flags = Flags;
     type Section = Section;

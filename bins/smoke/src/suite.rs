@@ -56,7 +56,7 @@ fn case_id(suite: &Suite, case: &CaseFacts) -> CheckId {
     }
     // An id keeps only the letters of ASCII; names in other scripts would all be one.
     let rest = Finding::new(&id, "case", &words, "").fingerprint;
-    plan::id(&format!("{id} {}", &rest[..8]).replacen("smoke/", "", 1))
+    plan::id(&format!("{} {}", id.name(), &rest[..8]))
 }
 
 /// Two cases, or a case and a scenario, that would be the same check.

@@ -78,16 +78,39 @@ fn a_signal_ends_the_run_and_what_it_made_is_taken_away() {
     });
 }
 
+/// What is made, waited for, and takes so long to be taken away.
+fn slow_to_delete(takes: Duration) -> (Project, Stub) {
+    let project = Project::with_scenarios(
+        "scenarios:
+  - id: stuck
+    title: t
+    steps:
+      - { name: make, request: POST /things, json: {}, capture: { id: $.id } }
+      - { name: wait, request: GET /things, until: { every: 1s, attempts: 60 }, expect: { status: 418 } }
+    always:
+      - { name: clean up, request: 'DELETE /things/{{ id }}', timeout: 60s }",
+    );
+    let service = Stub::start(move |asked, stream| {
+        if asked.line.starts_with("DELETE") {
+            thread::sleep(takes);
+        }
+        stream.write_all(reply("200 OK", &[], r#"{"id": "7"}"#).as_bytes())
+    });
+    (project, service)
+}
+
 #[test]
 fn a_second_signal_takes_no_report_away() {
-    let godel = Godel::start(&["agent-stuck"], None);
-    let running = polling(&godel);
+    let (project, service) = slow_to_delete(Duration::from_secs(1));
+    let running = project.gate_against(&service).spawn();
+    until("a look", || service.asked().len() > 1);
     running.signal(Signal::INT);
+    until("cleaning up", || service.asked().iter().any(|asked| asked.line.starts_with("DELETE")));
     running.signal(Signal::TERM);
     running.signal(Signal::INT);
     let done = running.wait().expect_code(130);
     whole(&done);
-    assert!(godel.agents(API_KEY).is_empty());
+    assert!(!done.said().contains("did not clean up"), "{}", done.said());
 }
 
 #[test]
@@ -174,22 +197,7 @@ fn a_request_under_way_is_finished_cleaned_up_and_the_last() {
 /// A service that does not let anybody clean up cannot hold the gate.
 #[test]
 fn cleaning_up_ends_before_the_job_does() {
-    let project = Project::with_scenarios(
-        "scenarios:
-  - id: stuck
-    title: t
-    steps:
-      - { name: make, request: POST /things, json: {}, capture: { id: $.id } }
-      - { name: wait, request: GET /things, until: { every: 1s, attempts: 60 }, expect: { status: 418 } }
-    always:
-      - { name: clean up, request: 'DELETE /things/{{ id }}', timeout: 60s }",
-    );
-    let service = Stub::start(|asked, stream| {
-        if asked.line.starts_with("DELETE") {
-            thread::sleep(Duration::from_secs(20));
-        }
-        stream.write_all(reply("200 OK", &[], r#"{"id": "7"}"#).as_bytes())
-    });
+    let (project, service) = slow_to_delete(Duration::from_secs(20));
     let running = project.gate_against(&service).spawn();
     until("a look", || service.asked().len() > 1);
     let signalled = Instant::now();

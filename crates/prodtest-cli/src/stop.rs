@@ -25,6 +25,8 @@ impl Signals {
     /// are being written.
     pub(crate) async fn watch(mut self, timeout: Duration, stop: watch::Sender<Option<(Stop, Instant)>>) -> Infallible {
         let reason = tokio::select! {
+            // A job that is cancelled gets SIGINT first: when both are there already, that is the reason.
+            biased;
             _ = self.interrupt.recv() => Stop::Interrupt,
             _ = self.terminate.recv() => Stop::Terminate,
             () = tokio::time::sleep(timeout) => Stop::Timeout(timeout),

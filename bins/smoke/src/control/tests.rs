@@ -1,5 +1,5 @@
 use prodtest_gate::{Gate, Outcome, Pardons, settle};
-use prodtest_http::CertificateFacts;
+use prodtest_http::{CertificateFacts, Exchange};
 
 use super::*;
 use crate::{
@@ -29,7 +29,9 @@ async fn a_sound_instrument_trips_every_control() {
 #[tokio::test(flavor = "current_thread")]
 async fn each_control_that_does_not_trip_is_noticed() {
     let controls = shown().await;
-    let exchange = |name: &str| controls.iter().find(|control| control.name == name).unwrap().exchange.clone();
+    // However slow this machine is just now, it is not that which is tested.
+    let quick = |exchange: Exchange| Exchange { duration_ms: 1.0, ..exchange };
+    let exchange = |name: &str| quick(controls.iter().find(|control| control.name == name).unwrap().exchange.clone());
     for wrong in &WRONGS {
         let mut facts = Facts { controls: controls.clone(), ..Facts::default() };
         let control = facts.controls.iter_mut().find(|control| control.name == wrong.name).unwrap();

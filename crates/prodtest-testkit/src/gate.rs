@@ -126,7 +126,7 @@ impl GateCommand {
     pub fn spawn(mut self) -> Running {
         self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = self.command.arg("--out").arg(&self.out).spawn().expect("the gate starts");
-        Running { child, folder: self.folder, out: self.out, began: Instant::now() }
+        Running { child: Some(child), folder: Some(self.folder), out: self.out, began: Instant::now() }
     }
 
     /// Runs it to its end.
@@ -136,11 +136,11 @@ impl GateCommand {
     }
 }
 
-/// A gate at work.
+/// A gate at work; killed when it is dropped before its end, for a test that fails leaves nothing behind.
 #[derive(Debug)]
 pub struct Running {
-    child: Child,
-    folder: TempDir,
+    child: Option<Child>,
+    folder: Option<TempDir>,
     out: PathBuf,
     began: Instant,
 }
@@ -158,7 +158,7 @@ impl Running {
     /// When nobody reads it.
     pub fn first_line(&mut self) -> String {
         let mut line = String::new();
-        let stdout = self.child.stdout.take().expect("its standard output");
+        let stdout = self.child.as_mut().and_then(|child| child.stdout.take()).expect("its standard output");
         BufReader::new(stdout).read_line(&mut line).expect("a line");
         line
     }
@@ -169,7 +169,7 @@ impl Running {
     /// As [`Running::wait`].
     #[must_use]
     pub fn wait_measured(self) -> (Done, u64) {
-        let status = format!("/proc/{}/status", self.child.id());
+        let status = format!("/proc/{}/status", self.child().id());
         let watching = thread::spawn(move || {
             let mut peak = 0;
             // A process that has ended has no memory to tell of.
@@ -187,7 +187,7 @@ impl Running {
     /// # Panics
     /// When it is gone.
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
+        let pid = Pid::from_child(self.child());
         rustix::process::kill_process(pid, signal).expect("the gate is still there");
     }
 
@@ -196,9 +196,24 @@ impl Running {
     /// # Panics
     /// When it cannot be waited for.
     #[must_use]
-    pub fn wait(self) -> Done {
-        let output = self.child.wait_with_output().expect("the gate ends");
-        Done { output, out: self.out, took: self.began.elapsed(), folder: self.folder }
+    pub fn wait(mut self) -> Done {
+        let child = self.child.take().expect("it runs");
+        let output = child.wait_with_output().expect("the gate ends");
+        let folder = self.folder.take().expect("its home");
+        Done { output, out: std::mem::take(&mut self.out), took: self.began.elapsed(), folder }
+    }
+
+    fn child(&self) -> &Child {
+        self.child.as_ref().expect("it runs until it is waited for")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 

@@ -55,7 +55,7 @@ impl Environment {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Tls {
-    /// Certificates in PEM to trust besides those of the system.
+    /// The authorities to trust instead of those of the system, in PEM.
     pub ca: Option<Located<FilePath>>,
     /// How many days the certificate must still last.
     pub min_days: u32,

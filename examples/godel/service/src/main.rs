@@ -1,11 +1,14 @@
 //! `godel`, the reference service, as a program.
 
+mod check;
+
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use axum::http::Uri;
 use clap::Parser;
 use godel::{Patience, Server, Settings, Tls};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -41,6 +44,11 @@ struct Args {
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     drain: Duration,
 
+    /// Do not serve, but ask a service: GET URL within 5 s; exit 0 if it answers 2xx, else 1
+    #[arg(long, value_name = "URL", value_parser = check::url)]
+    #[arg(conflicts_with_all = ["listen", "tls_cert", "tls_key", "grace", "drain"])]
+    check: Option<Uri>,
+
     #[cfg(feature = "faults")]
     #[command(flatten)]
     faults: faults::FaultArgs,
@@ -59,7 +67,8 @@ Try it:
   curl http://127.0.0.1:7373/api/health
   curl -H 'X-API-Key: secret' -d '{\"type\":\"test\",\"task\":\"try\"}' http://127.0.0.1:7373/api/agents
 
-Exit codes: 0 stopped by a signal, 1 cannot listen, 2 usage or configuration.";
+Exit codes: 0 stopped by a signal, 1 cannot listen, 2 usage or configuration.
+With --check: 0 it is well, 1 it is not, 2 usage.";
 
 /// Why it did not start.
 struct Failure {
@@ -82,13 +91,29 @@ fn main() -> ExitCode {
         say(&args.faults.list());
         return ExitCode::SUCCESS;
     }
-    match start(args) {
+    let done = match &args.check {
+        Some(url) => ask(url),
+        None => start(args),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {}\n  hint: {}", failure.message, failure.hint);
             ExitCode::from(failure.exit)
         }
     }
+}
+
+/// Asks once; needs no key and leaves no log.
+fn ask(url: &Uri) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
+    let status = runtime.block_on(check::run(url)).map_err(|error| Failure {
+        exit: 1,
+        message: error.to_string(),
+        hint: "does it run, is the address right, and does a network policy let this caller in?".to_owned(),
+    })?;
+    say(&format!("{url} answers {status}\n"));
+    Ok(())
 }
 
 fn start(args: Args) -> Result<(), Failure> {
@@ -105,12 +130,15 @@ fn start(args: Args) -> Result<(), Failure> {
     tracing_subscriber::fmt().json().flatten_event(true).with_max_level(level).with_writer(io::stderr).init();
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let failed = |error: io::Error| Failure {
+    runtime.map_err(cannot_start)?.block_on(serve(args, settings, tls))
+}
+
+fn cannot_start(error: io::Error) -> Failure {
+    Failure {
         exit: 1,
         message: format!("cannot start: {error}"),
         hint: "see the limits on threads and files: `ulimit -a`".to_owned(),
-    };
-    runtime.map_err(failed)?.block_on(serve(args, settings, tls))
+    }
 }
 
 async fn serve(args: Args, settings: Settings, tls: Option<Tls>) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::narrow::TESTED;
-use crate::support::command;
+use crate::support::{command, output};
 
 async fn stdout(args: &[&str]) -> String {
     // The list is about the program, and needs no settings.
@@ -35,8 +35,7 @@ async fn every_fault_is_listed_and_tested() {
 
 #[tokio::test]
 async fn an_unknown_fault_is_refused_with_the_nearest() {
-    let output = command(&["--fault", "any-keys"]).output().await.unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2));
+    let (code, _, stderr) = output(&["--fault", "any-keys"], &[]).await;
+    assert_eq!(code, Some(2));
     assert!(stderr.contains("any-key"), "{stderr}");
 }

@@ -1,16 +1,6 @@
 //! The command line: what it teaches, and what it refuses.
 
-use std::process::Output;
-
-use crate::support::{Godel, KEY, command};
-
-async fn output(args: &[&str], set: &[(&str, &str)]) -> (Option<i32>, String, String) {
-    let mut command = command(args);
-    command.envs(set.iter().copied());
-    let Output { status, stdout, stderr } = command.output().await.unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status.code(), text(stdout), text(stderr))
-}
+use crate::support::{Godel, KEY, output};
 
 #[tokio::test]
 async fn it_says_where_it_listens() {
@@ -58,6 +48,7 @@ async fn help_names_every_variable_and_flag() {
         "--tls-key",
         "--grace",
         "--drain",
+        "--check",
         "GODEL_API_KEY",
         "GODEL_API_KEY_OTHER",
         "GODEL_ADMIN_KEY",

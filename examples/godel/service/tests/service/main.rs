@@ -5,6 +5,7 @@
 mod admin;
 mod agents;
 mod api;
+mod check;
 mod cli;
 mod log;
 mod metrics;

@@ -1,7 +1,7 @@
 //! Starts the real binary, and talks to it over real HTTP: one connection a request, no retries, no pool.
 
 use std::net::SocketAddr;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,6 +35,15 @@ pub(crate) fn command(args: &[&str]) -> Command {
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
+}
+
+/// What the program does with these arguments and variables: exit code, stdout, stderr.
+pub(crate) async fn output(args: &[&str], set: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let mut command = command(args);
+    command.envs(set.iter().copied());
+    let Output { status, stdout, stderr } = command.output().await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
 }
 
 /// A running service; it ends with this value.

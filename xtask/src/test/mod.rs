@@ -68,6 +68,7 @@ impl Stage {
             }
             Self::Generate => generate::run(&generate::Options { check: true, bin_dir: Some(build()?) }),
             Self::Unit => {
+                tools::ensure_all()?;
                 build()?;
                 let skips = PLATFORMS.iter().flat_map(|prefix| ["--skip", prefix]);
                 sh::run(cargo_test().args(["--no-fail-fast", "--"]).args(skips))

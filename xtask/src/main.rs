@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{demo, dist, generate, image, say, soak, test, tools};
+use xtask::{demo, dist, generate, image, lab, say, soak, test, tools};
 
 /// The chores of this project.
 #[derive(Parser)]
@@ -20,6 +20,8 @@ enum Chore {
     Demo(demo::Options),
     /// Everything that CI runs, after installing what it needs into the cache
     Test(test::Options),
+    /// A real Kubernetes on this machine, with PostgreSQL, Redis, a registry and Prometheus beside it
+    Lab(lab::command::Options),
     /// Write actions, templates, schemas and check pages from what the gates say of themselves
     Generate(generate::Options),
     /// Build the release tree, and the binaries that belong to it
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
 fn chore(chore: Chore) -> Result<ExitCode> {
     match chore {
         Chore::Demo(options) => return demo::run(&options),
+        Chore::Lab(options) => return lab::command::run(&options),
         Chore::Test(options) => test::run(&options)?,
         Chore::Generate(options) => generate::run(&options)?,
         Chore::Dist(options) => dist::run(&options)?,

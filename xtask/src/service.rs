@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::pki::Pki;
+use crate::{pki::Pki, random};
 
 /// How long the service may take to listen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,12 +28,11 @@ impl Keys {
     /// # Errors
     /// When the system has no random numbers.
     pub fn new() -> Result<Self> {
-        let key = || -> Result<String> {
-            let mut bytes = [0_u8; 16];
-            getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
-            Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-        };
-        Ok(Self([("GODEL_API_KEY", key()?), ("GODEL_API_KEY_OTHER", key()?), ("GODEL_ADMIN_KEY", key()?)]))
+        Ok(Self([
+            ("GODEL_API_KEY", random::hex()?),
+            ("GODEL_API_KEY_OTHER", random::hex()?),
+            ("GODEL_ADMIN_KEY", random::hex()?),
+        ]))
     }
 
     /// As variables of the environment: the service and the gate know them by the same names.

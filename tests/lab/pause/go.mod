@@ -1,0 +1,3 @@
+module prodtest/lab/pause
+
+go 1.25.0

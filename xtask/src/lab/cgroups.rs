@@ -1,0 +1,79 @@
+//! The cgroups of nodes: one a node, under one a lab, of which all its pods' are children.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+
+use super::{place::Lab, wait};
+
+const ROOT: &str = "/sys/fs/cgroup";
+
+/// Whether there is one hierarchy (version 2) or one for each controller.
+fn unified() -> bool {
+    Path::new(ROOT).join("cgroup.controllers").exists()
+}
+
+/// Where the lab's groups are: one place in version 2, one for each controller in version 1.
+fn places(lab: &Lab) -> Vec<PathBuf> {
+    if unified() {
+        return vec![Path::new(ROOT).join(lab.cgroup())];
+    }
+    let controllers = fs::read_dir(ROOT).into_iter().flatten().flatten().map(|entry| entry.path());
+    // `unified` has no controllers where the others have them.
+    let mut places: Vec<PathBuf> =
+        controllers.filter(|path| path.join("cgroup.procs").exists() && !path.ends_with("unified")).collect();
+    places.iter_mut().for_each(|place| place.push(lab.cgroup()));
+    places
+}
+
+/// Makes the group of a node.
+pub(super) fn make(lab: &Lab, node: &str) -> Result<()> {
+    for place in places(lab) {
+        let group = place.join(node);
+        fs::create_dir_all(&group).with_context(|| format!("could not make the cgroup `{}`", group.display()))?;
+        let above = place.parent().unwrap_or(Path::new(ROOT));
+        if unified() {
+            // What a group's children may control has to be said on every level above them.
+            let controllers = fs::read_to_string(above.join("cgroup.controllers")).unwrap_or_default();
+            for controller in controllers.split_whitespace() {
+                for level in [above, &place] {
+                    let _ = fs::write(level.join("cgroup.subtree_control"), format!("+{controller}"));
+                }
+            }
+            continue;
+        }
+        // A new group of version 1 has no processor until it is given some.
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            let Ok(all) = fs::read_to_string(above.join(file)) else { continue };
+            for level in [&place, &group] {
+                fs::write(level.join(file), all.trim()).with_context(|| format!("could not write `{file}`"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes the group of a node, or all of the lab's. Their processes have been ended; the kernel takes a moment to
+/// notice.
+pub(super) fn remove(lab: &Lab, node: Option<&str>) -> Result<()> {
+    for place in places(lab) {
+        let group = node.map_or_else(|| place.clone(), |node| place.join(node));
+        wait::until(&format!("the end of the cgroup `{}`", group.display()), Duration::from_secs(20), || {
+            if group.exists() { remove_below(&group) } else { Ok(()) }
+        })?;
+    }
+    Ok(())
+}
+
+fn remove_below(group: &Path) -> Result<()> {
+    for entry in fs::read_dir(group)?.flatten() {
+        if entry.path().is_dir() {
+            remove_below(&entry.path())?;
+        }
+    }
+    fs::remove_dir(group).with_context(|| format!("`{}` cannot be removed", group.display()))
+}

@@ -1,0 +1,306 @@
+//! Godel on the lab: what an installer does before Helm, Helm, and the wait for the first answer from outside.
+
+use std::{
+    io::Write as _,
+    path::Path,
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use super::{
+    forward,
+    kubectl::{self, kubectl},
+    pki::base64,
+    place::Lab,
+    services, wait,
+};
+use crate::{image::Image, random, sh, tools};
+
+/// The chart.
+pub const CHART: &str = "examples/godel/chart";
+/// Its name as a release.
+pub const RELEASE: &str = "godel";
+/// The Deployment that the chart makes.
+pub const WORKLOAD: &str = "deployment/godel-api";
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Which Helm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Helm {
+    /// Version 3.
+    Three,
+    /// Version 4.
+    Four,
+}
+
+/// Godel in a namespace of its own, with a database and a Redis of its own.
+#[derive(Clone, Debug)]
+pub struct Godel<'a> {
+    lab: &'a Lab,
+    /// The namespace; also the first part of the host name, and the name of the database.
+    pub namespace: String,
+    /// The image, as the registry has it: with its digest.
+    pub image: Pushed,
+    /// The keys that it was given.
+    pub keys: Keys,
+}
+
+/// An image that a lab's registry has.
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// Registry and name.
+    pub repository: String,
+    /// The digest of its manifest.
+    pub digest: String,
+    /// The version that it is of.
+    pub version: String,
+}
+
+/// The service's keys.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// Of the first tenant.
+    pub own: String,
+    /// Of the second tenant.
+    pub other: String,
+    /// Of the administrator.
+    pub admin: String,
+}
+
+/// Pushes an image of Godel to the lab's registry.
+///
+/// # Errors
+/// When the registry does not take it, or has it under another digest.
+pub fn push(lab: &Lab, image: &Image) -> Result<Pushed> {
+    let digest = services::push(lab, &image.archive, &image.reference)?;
+    ensure!(digest == image.digest, "pushed as {digest}, built as {}", image.digest);
+    let (name, version) = image.reference.split_once(':').context("an image without a tag")?;
+    Ok(Pushed { repository: format!("{}/{name}", services::REGISTRY), digest, version: version.to_owned() })
+}
+
+impl<'a> Godel<'a> {
+    /// Makes the namespace and all that must be there before the chart: keys, a database, a Redis database, the login
+    /// to the registry, a certificate. Nothing is deployed yet.
+    ///
+    /// # Errors
+    /// When the cluster or a store does not take it.
+    pub fn prepare(lab: &'a Lab, namespace: &str, image: &Pushed) -> Result<Self> {
+        lab.running()?;
+        let keys = Keys { own: random::hex()?, other: random::hex()?, admin: random::hex()? };
+        let godel = Self { lab, namespace: namespace.to_owned(), image: image.clone(), keys };
+        let labels = json!({
+            "pod-security.kubernetes.io/enforce": "restricted",
+            "pod-security.kubernetes.io/enforce-version": "latest",
+        });
+        let namespace = json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": godel.namespace, "labels": labels },
+        });
+        let Keys { own, other, admin } = &godel.keys;
+        kubectl::apply(
+            lab,
+            &[
+                namespace,
+                godel.secret("godel-api-key", &json!({ "key": own, "other-key": other, "admin-key": admin })),
+                godel.secret("godel-db-credentials", &godel.database()?),
+                godel.secret("godel-redis-credentials", &json!({ "url": godel.redis()? })),
+                godel.login()?,
+                godel.certificate()?,
+            ],
+        )?;
+        Ok(godel)
+    }
+
+    fn secret(&self, name: &str, values: &Value) -> Value {
+        let metadata = json!({ "name": name, "namespace": self.namespace });
+        json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values })
+    }
+
+    /// A user and a database of its own.
+    fn database(&self) -> Result<Value> {
+        let (name, password, host) = (self.namespace.replace('-', "_"), random::hex()?, "postgres.lab");
+        services::sql(self.lab, "postgres", &format!("CREATE ROLE {name} LOGIN PASSWORD '{password}'"))?;
+        services::sql(self.lab, "postgres", &format!("CREATE DATABASE {name} OWNER {name}"))?;
+        let ca = std::fs::read_to_string(self.lab.pki("ca.crt")).context("could not read the authority")?;
+        let url = format!("postgres://{name}:{password}@{host}:5432/{name}?sslmode=verify-full");
+        Ok(json!({ "username": name, "password": password, "host": host, "url": url, "ca.crt": ca }))
+    }
+
+    /// A number of Redis' databases that nobody else has.
+    fn redis(&self) -> Result<String> {
+        let number: u32 = services::redis(self.lab, &["INCR", "lab:databases"])?.parse().context("no number")?;
+        ensure!(number < services::REDIS_DATABASES, "Redis has no database left: the lab was used too often");
+        Ok(format!("redis://:{}@redis.lab:6379/{number}", self.lab.passwords()?.redis))
+    }
+
+    fn login(&self) -> Result<Value> {
+        let auth = base64(format!("{}:{}", services::REGISTRY_USER, self.lab.passwords()?.registry).as_bytes());
+        let config = json!({ "auths": { (services::REGISTRY): { "auth": auth } } });
+        let mut secret = self.secret("registry-login", &json!({ ".dockerconfigjson": config.to_string() }));
+        secret["type"] = "kubernetes.io/dockerconfigjson".into();
+        Ok(secret)
+    }
+
+    fn certificate(&self) -> Result<Value> {
+        let read = |file: &str| std::fs::read_to_string(self.lab.pki(file)).context("could not read the certificate");
+        let pair = json!({ "tls.crt": read("ingress.crt")?, "tls.key": read("ingress.key")? });
+        let mut secret = self.secret("godel-tls", &pair);
+        secret["type"] = "kubernetes.io/tls".into();
+        Ok(secret)
+    }
+
+    /// The values that the lab's values file leaves to each deployment.
+    #[must_use]
+    pub fn values(&self) -> Value {
+        json!({
+            "image": { "repository": self.image.repository, "digest": self.image.digest },
+            "version": self.image.version,
+            "imagePullSecrets": [{ "name": "registry-login" }],
+            "database": { "ca": true },
+            "ingress": { "host": self.host() },
+        })
+    }
+
+    /// `helm`, told where the cluster and the namespace are.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn helm(&self, helm: Helm) -> Result<Command> {
+        let mut command = sh::program(tools::need(match helm {
+            Helm::Three => "helm3",
+            Helm::Four => "helm4",
+        })?);
+        // Its caches and settings are this lab's, not the user's.
+        let home = self.lab.folder.join("helm");
+        for folder in ["CACHE", "CONFIG", "DATA"] {
+            command.env(format!("HELM_{folder}_HOME"), home.join(folder.to_lowercase()));
+        }
+        command.env("KUBECONFIG", self.lab.kubeconfig()).args(["--namespace", &self.namespace]);
+        Ok(command)
+    }
+
+    /// `helm upgrade --install` with the lab's values, those of this deployment, and these over them. What Helm says is
+    /// the caller's to judge.
+    ///
+    /// # Errors
+    /// When Helm cannot be started.
+    pub fn upgrade(&self, helm: Helm, values: &Value, arguments: &[&str]) -> Result<Output> {
+        let mut command = self.helm(helm)?;
+        let lab = Path::new(CHART).join("values-lab.yaml");
+        command.args(["upgrade", "--install", RELEASE, CHART, "--values"]).arg(lab).args(["--values", "-"]);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut own = self.values();
+        merge(&mut own, values);
+        let mut child = command.spawn().context("could not start `helm`")?;
+        let mut stdin = child.stdin.take().context("no standard input")?;
+        // Helm that ends early says why; that it reads no more is not the news.
+        let _ = stdin.write_all(own.to_string().as_bytes());
+        drop(stdin);
+        child.wait_with_output().context("could not wait for `helm`")
+    }
+
+    /// Deploys it, or deploys it again, and waits until it answers outside the cluster.
+    ///
+    /// # Errors
+    /// When Helm refuses, the pods do not get ready, or nobody answers.
+    pub fn deploy(&self, values: &Value) -> Result<()> {
+        let output = self.upgrade(Helm::Three, values, &[])?;
+        ensure!(output.status.success(), "`helm upgrade`: {}", String::from_utf8_lossy(&output.stderr).trim());
+        self.wait()
+    }
+
+    /// Waits until every pod is of the newest revision and ready, and the service answers through the ingress.
+    ///
+    /// # Errors
+    /// When that does not come about; with what its pods say.
+    pub fn wait(&self) -> Result<()> {
+        let patience = format!("--timeout={}s", PATIENCE.as_secs());
+        let mut status = self.kubectl()?;
+        sh::quietly(status.args(["rollout", "status", WORKLOAD, &patience])).with_context(|| self.pods())?;
+        wait::until(&format!("`{}` to answer", self.url()), PATIENCE, || self.get("/api/health/ready"))?;
+        Ok(())
+    }
+
+    /// What is to be seen of its pods, for an error.
+    fn pods(&self) -> String {
+        let say = |words: &[&str]| {
+            let output = self.kubectl().and_then(|mut kubectl| Ok(kubectl.args(words).output()?));
+            output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+        };
+        let events =
+            say(&["get", "events", "--field-selector=type=Warning", "--output=custom-columns=:.reason,:.message"]);
+        format!("{}{events}{}", say(&["get", "pods"]), say(&["logs", WORKLOAD, "--tail=5"]))
+    }
+
+    /// `kubectl` in its namespace.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn kubectl(&self) -> Result<Command> {
+        let mut command = kubectl(self.lab)?;
+        command.args(["--namespace", &self.namespace]);
+        Ok(command)
+    }
+
+    /// The name by which the ingress knows it.
+    #[must_use]
+    pub fn host(&self) -> String {
+        format!("{}.lab.example", self.namespace)
+    }
+
+    /// Where users find it, if their names were the lab's.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://{}", self.host())
+    }
+
+    /// Where it is really reached, `127.0.0.1:PORT`.
+    ///
+    /// # Errors
+    /// When the lab has no ingress.
+    pub fn connect(&self) -> Result<String> {
+        let port = forward::port(self.lab, "https").context("the lab has no ingress\n  hint: cargo xtask lab up")?;
+        Ok(format!("127.0.0.1:{port}"))
+    }
+
+    /// Asks it through the ingress, with the key of the first tenant; the body of a 200.
+    ///
+    /// # Errors
+    /// For anything but a 200.
+    pub fn get(&self, path: &str) -> Result<String> {
+        let mut curl = sh::program("curl");
+        curl.args(["--silent", "--show-error", "--fail-with-body", "--max-time", "5", "--cacert"])
+            .arg(self.lab.pki("ca.crt"))
+            .args(["--connect-to", &format!("::{}", self.connect()?)])
+            .args(["--header", &format!("X-API-Key: {}", self.keys.own)])
+            .arg(format!("{}{path}", self.url()));
+        sh::quietly(&mut curl)
+    }
+
+    /// Removes the namespace and the database. Does not wait for its pods.
+    ///
+    /// # Errors
+    /// When the cluster or the database does not take it.
+    pub fn remove(&self) -> Result<()> {
+        sh::quietly(kubectl(self.lab)?.args(["delete", "namespace", &self.namespace, "--wait=false"]))?;
+        let name = self.namespace.replace('-', "_");
+        services::sql(self.lab, "postgres", &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))?;
+        services::sql(self.lab, "postgres", &format!("DROP ROLE IF EXISTS {name}"))?;
+        Ok(())
+    }
+}
+
+/// Lays values over others, as Helm does.
+fn merge(under: &mut Value, over: &Value) {
+    match (under, over) {
+        (Value::Object(under), Value::Object(over)) => {
+            for (key, value) in over {
+                merge(under.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (under, over) => *under = over.clone(),
+    }
+}

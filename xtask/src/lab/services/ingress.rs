@@ -1,0 +1,49 @@
+//! Traefik, the ingress controller; TLS by the secrets that Ingresses name.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::Service;
+use crate::{
+    lab::{machine::Machine, net, place::Lab},
+    tools,
+};
+
+pub(super) static SERVICE: Service = Service {
+    name: "ingress",
+    what: "Traefik, the ingress controller (class `traefik`)",
+    address: None,
+    ports: &[("http", 80), ("https", 443)],
+    tools: &["traefik"],
+    needs_api: true,
+    start,
+    objects,
+};
+
+fn start(lab: &Lab, machine: &Machine<'_>) -> Result<()> {
+    let address = net::CONTROL_PLANE_ADDRESS;
+    let mut traefik = machine.enter(tools::need("traefik")?)?;
+    traefik
+        .env("KUBECONFIG", lab.pki("admin.kubeconfig"))
+        .args(["--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=INFO"])
+        .arg(format!("--entrypoints.web.address={address}:80"))
+        .arg(format!("--entrypoints.websecure.address={address}:443"))
+        .arg("--entrypoints.websecure.http.tls=true")
+        .arg("--providers.kubernetesingress=true")
+        .arg(format!("--providers.kubernetesingress.ingressendpoint.ip={address}"))
+        // As good as at once: what is tested is the service, not how long an ingress controller gathers changes.
+        .args(["--providers.kubernetesingress.throttleduration=100ms", "--providers.providersthrottleduration=100ms"]);
+    machine.start(SERVICE.name, traefik)
+}
+
+fn objects(_: &Lab) -> Result<Vec<Value>> {
+    Ok(vec![json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": {
+            "name": "traefik",
+            "annotations": { "ingressclass.kubernetes.io/is-default-class": "true" },
+        },
+        "spec": { "controller": "traefik.io/ingress-controller" },
+    })])
+}

@@ -41,7 +41,7 @@ pub(crate) fn command(args: &[&str]) -> Command {
 pub(crate) async fn output(args: &[&str], set: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let mut command = command(args);
     command.envs(set.iter().copied());
-    let Output { status, stdout, stderr } = command.output().await.unwrap();
+    let Output { status, stdout, stderr } = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code(), text(stdout), text(stderr))
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::api::{self, ApiError};
 use crate::app::Shared;
+use crate::settings::is_name;
 
 /// The header that names a request, from end to end.
 const CORRELATION_HEADER: &str = "x-correlation-id";
@@ -23,7 +24,7 @@ impl CorrelationId {
     fn of(headers: &HeaderMap) -> Self {
         let sent = headers.get(CORRELATION_HEADER).and_then(|sent| sent.to_str().ok());
         match sent {
-            Some(sent) if is_sane(sent) => Self(sent.to_owned()),
+            Some(sent) if is_name(sent) => Self(sent.to_owned()),
             _ => Self(Uuid::new_v4().to_string()),
         }
     }
@@ -31,11 +32,6 @@ impl CorrelationId {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-fn is_sane(id: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
-    (1..=128).contains(&id.len()) && id.bytes().all(plain)
 }
 
 /// The outermost layer. Handlers find the [`CorrelationId`] and the caller's identity in the request.
@@ -98,10 +94,10 @@ mod tests {
     #[test]
     fn only_a_sane_correlation_id_is_kept() {
         for id in ["a", "run-7/2".split('/').next().unwrap(), "3f.A_b:c-9"] {
-            assert!(is_sane(id), "{id}");
+            assert!(is_name(id), "{id}");
         }
         for id in ["", "a b", "a\"b", "ä", &"x".repeat(129)] {
-            assert!(!is_sane(id), "{id}");
+            assert!(!is_name(id), "{id}");
         }
     }
 }

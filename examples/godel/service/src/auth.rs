@@ -31,6 +31,13 @@ impl Caller {
     pub(crate) const fn ordinary(tenant: Tenant) -> Self {
         Self { tenant, admin: false }
     }
+
+    /// The tenant that a database knows by this name.
+    #[cfg(feature = "faults")]
+    pub(crate) fn tenant_by_name(name: &str) -> Option<Tenant> {
+        let known = [Self::DEFAULT, Self::OTHER, Self::ADMIN].map(|caller| caller.tenant);
+        known.into_iter().find(|tenant| *tenant == name)
+    }
 }
 
 /// What a request's key says.

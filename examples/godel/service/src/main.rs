@@ -60,15 +60,24 @@ Environment:
   GODEL_API_KEY_OTHER  key of the tenant `other`
   GODEL_ADMIN_KEY      key that opens /api/admin
   GODEL_VERSION        the version that /api/health reports
+  GODEL_INSTANCE       name of this instance (default: the host's)
+  GODEL_RATE_LIMIT     requests a minute and key, health and metrics apart; 0 is no limit (default: 1000)
   GODEL_LOG            error, warn, info (default), debug, trace or off
+
+Stores (without them, what it knows is in memory and ends with it):
+  GODEL_DATABASE_URL   agents: postgres://user:password@host:5432/database?sslmode=MODE; what is special in a part
+                       is percent-encoded. MODE: disable; prefer (default) and require, which encrypt and check
+                       nothing; verify-full, which checks chain and name of the certificate
+  GODEL_DATABASE_CA    PEM file of the authorities for verify-full
+  GODEL_REDIS_URL      sessions and the rate limit, shared by all instances: redis://:password@host:6379/0
 
 Try it:
   GODEL_API_KEY=secret godel &
   curl http://127.0.0.1:7373/api/health
   curl -H 'X-API-Key: secret' -d '{\"type\":\"test\",\"task\":\"try\"}' http://127.0.0.1:7373/api/agents
 
-Exit codes: 0 stopped by a signal, 1 cannot listen, 2 usage or configuration.
-With --check: 0 it is well, 1 it is not, 2 usage.";
+Exit codes: 0 stopped by a signal, 1 cannot listen, 2 usage or configuration, or a database that was migrated by
+something else. With --check: 0 it is well, 1 it is not, 2 usage.";
 
 /// Why it did not start.
 struct Failure {
@@ -157,8 +166,8 @@ async fn serve(args: Args, settings: Settings, tls: Option<Tls>) -> Result<(), F
     say(&format!("listening on {}\n", server.url().map_err(failed)?));
 
     let patience = Patience { drain: args.drain, grace: args.grace };
-    server.run(either(term, int), patience).await;
-    Ok(())
+    let stopped = server.run(either(term, int), patience).await;
+    stopped.map_err(|mismatch| Failure::usage(mismatch.to_string(), mismatch.hint()))
 }
 
 async fn either(mut one: Signal, mut other: Signal) {

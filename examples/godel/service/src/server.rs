@@ -13,12 +13,14 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::app::{App, Shared};
+use crate::database::Mismatch;
 use crate::settings::Settings;
 use crate::tls::Tls;
-use crate::{access, api};
+use crate::{access, api, limit};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -80,36 +82,68 @@ impl Server {
 
     /// Serves until `shutdown`, then stops: not ready at once, no new connections after `patience.drain`, and what is
     /// in flight is answered within `patience.grace`.
-    pub async fn run(self, shutdown: impl Future<Output = ()>, patience: Patience) {
+    ///
+    /// # Errors
+    /// When the database turns out to have been migrated by something else.
+    pub async fn run(self, shutdown: impl Future<Output = ()>, patience: Patience) -> Result<(), Mismatch> {
         let router = self.router();
         let graceful = GracefulShutdown::new();
-        tracing::info!(version = self.app.version, tls = self.tls.is_some(), "started");
+        tracing::info!(
+            version = self.app.version,
+            instance = self.app.instance,
+            tls = self.tls.is_some(),
+            database = self.app.database.is_some(),
+            redis = self.app.redis.is_some(),
+            "started"
+        );
 
-        self.accept_until(shutdown, &router, &graceful).await;
+        // Meanwhile it is reached, and says that it is not ready: a database may come later than its clients.
+        let app = Arc::clone(&self.app);
+        let (refuse, refused) = oneshot::channel();
+        let preparing = tokio::spawn(async move {
+            if let Err(mismatch) = app.prepare().await {
+                // Nobody listens any more when the service is stopping.
+                let _ = refuse.send(mismatch);
+            }
+        });
+        let end = async {
+            tokio::select! {
+                () = shutdown => Ok(()),
+                Ok(mismatch) = refused => Err(mismatch),
+            }
+        };
+        self.accept_until(end, &router, &graceful).await?;
+        preparing.abort();
         self.app.stop();
         tracing::info!("stopping");
         self.accept_until(sleep(patience.drain), &router, &graceful).await;
         drop(self.listener);
 
-        match timeout(patience.grace, graceful.shutdown()).await {
+        let answered = timeout(patience.grace, graceful.shutdown()).await;
+        self.app.close().await;
+        match answered {
             Ok(()) => tracing::info!("stopped"),
             Err(_) => tracing::warn!("stopped, with requests unanswered"),
         }
+        Ok(())
     }
 
     fn router(&self) -> Router {
         let router = api::routes();
         #[cfg(feature = "faults")]
         let router = crate::faults::inject(router, &self.app, &self.faults);
-        router.layer(from_fn_with_state(Arc::clone(&self.app), access::record)).with_state(Arc::clone(&self.app))
+        router
+            .layer(from_fn_with_state(Arc::clone(&self.app), limit::around))
+            .layer(from_fn_with_state(Arc::clone(&self.app), access::record))
+            .with_state(Arc::clone(&self.app))
     }
 
-    async fn accept_until(&self, end: impl Future<Output = ()>, router: &Router, graceful: &GracefulShutdown) {
+    async fn accept_until<T>(&self, end: impl Future<Output = T>, router: &Router, graceful: &GracefulShutdown) -> T {
         let mut end = std::pin::pin!(end);
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = &mut end => return,
+                ended = &mut end => return ended,
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {

@@ -13,8 +13,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::envelope::{ApiError, Data};
-use crate::agent::{Agent, View};
-use crate::app::Shared;
+use crate::agent::{Agent, Home, View};
+use crate::app::{App, Shared};
 use crate::auth::Caller;
 
 /// The largest body that is taken.
@@ -26,15 +26,17 @@ const SENDING: Duration = Duration::from_secs(30);
 
 /// What is asked for when an agent is spawned.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Spawn {
     #[serde(rename = "type")]
     kind: String,
     task: String,
+    session_id: Option<String>,
 }
 
 /// `GET /api/agents`: the newest first.
-pub(super) async fn list(caller: Caller, State(app): State<Shared>) -> Data<Vec<View>> {
-    Data(app.store.list(caller.tenant))
+pub(super) async fn list(caller: Caller, State(app): State<Shared>) -> Result<Data<Vec<View>>, ApiError> {
+    Ok(Data(app.store.list(caller.tenant).await?))
 }
 
 /// `POST /api/agents`: answers as soon as the agent is known, not when it is done.
@@ -45,8 +47,12 @@ pub(super) async fn spawn(
 ) -> Result<impl IntoResponse, ApiError> {
     let late = |_| ApiError::timeout(format!("the body did not arrive in {} s", SENDING.as_secs()));
     let body = timeout(SENDING, read(body)).await.map_err(late)??;
-    let Spawn { kind, task } = parse(&body)?;
-    let agent = app.store.add(caller.tenant, Agent::new(kind, task));
+    let Spawn { kind, task, session_id } = parse(&body)?;
+    let home = match session_id {
+        Some(id) => Some(home(&app, caller, &id).await?),
+        None => None,
+    };
+    let agent = app.store.add(caller.tenant, Agent::new(kind, task, home)).await?;
     let location = format!("{}/{}", super::AGENTS, agent.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Data(agent)))
 }
@@ -57,7 +63,7 @@ pub(super) async fn get(
     AgentId(id): AgentId,
     State(app): State<Shared>,
 ) -> Result<Data<View>, ApiError> {
-    app.store.get(caller.tenant, id).map(Data).ok_or_else(unknown)
+    app.store.get(caller.tenant, id).await?.map(Data).ok_or_else(unknown)
 }
 
 /// `DELETE /api/agents/{id}`.
@@ -66,7 +72,7 @@ pub(super) async fn delete(
     AgentId(id): AgentId,
     State(app): State<Shared>,
 ) -> Result<StatusCode, ApiError> {
-    if app.store.remove(caller.tenant, id) { Ok(StatusCode::NO_CONTENT) } else { Err(unknown()) }
+    if app.store.remove(caller.tenant, id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(unknown()) }
 }
 
 /// The agent a path names. What is no id names none, so it is as unknown as any other.
@@ -76,10 +82,25 @@ impl<S: Send + Sync> FromRequestParts<S> for AgentId {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        let id = path.ok().and_then(|Path(id)| Uuid::parse_str(&id).ok());
-        id.map(Self).ok_or_else(unknown)
+        id_in_path(parts, state).await.map(Self).ok_or_else(unknown)
     }
+}
+
+/// The id that a path ends with, if it is one.
+pub(super) async fn id_in_path<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<Uuid> {
+    let Path(id) = Path::<String>::from_request_parts(parts, state).await.ok()?;
+    Uuid::parse_str(&id).ok()
+}
+
+/// The session an agent is to belong to, and where it is held.
+async fn home(app: &App, caller: Caller, id: &str) -> Result<Home, ApiError> {
+    let session = match Uuid::parse_str(id) {
+        Ok(id) => app.sessions.get(caller.tenant, id).await?,
+        Err(_) => None,
+    };
+    let unknown = || ApiError::bad_request("`sessionId` names no session; one lasts an hour");
+    let session = session.ok_or_else(unknown)?;
+    Ok(Home { session: session.id, instance: session.instance })
 }
 
 /// One answer for what never was, what is gone and what is another tenant's.
@@ -116,6 +137,10 @@ fn parse(body: &[u8]) -> Result<Spawn, ApiError> {
     for (name, value) in [("type", &spawn.kind), ("task", &spawn.task)] {
         if value.trim().is_empty() {
             return Err(ApiError::bad_request(format!("`{name}` is empty; {example}")));
+        }
+        // PostgreSQL takes every character but this one.
+        if value.contains('\0') {
+            return Err(ApiError::bad_request(format!("`{name}` holds a NUL character")));
         }
     }
     Ok(spawn)

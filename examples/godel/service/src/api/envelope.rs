@@ -4,7 +4,9 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
+
+use crate::store::StoreError;
 
 /// An answer that holds what was asked for.
 pub(crate) struct Data<T>(pub(crate) T);
@@ -21,11 +23,13 @@ pub(crate) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
+    /// What there is to tell all the same.
+    data: Option<Value>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), data: None }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -56,12 +60,21 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
+    pub(crate) fn too_many_requests(message: String) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message)
+    }
+
     pub(crate) fn internal(code: &'static str, message: &str) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, message)
     }
 
     pub(crate) fn unavailable(code: &'static str, message: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+    }
+
+    /// Tells this too, as `data`.
+    pub(crate) fn with_data(self, data: Value) -> Self {
+        Self { data: Some(data), ..self }
     }
 
     pub(crate) fn code(&self) -> &'static str {
@@ -73,16 +86,28 @@ impl ApiError {
         let Some(error) = response.extensions_mut().remove::<Self>() else {
             return response;
         };
-        let body = json!({
+        let mut body = json!({
             "success": false,
             "error": { "code": error.code, "message": error.message, "correlationId": correlation },
         });
+        if let Some(data) = error.data {
+            body["data"] = data;
+        }
         // Keeps what others added, as `Allow`, except for what described the empty body.
         let (mut kept, _) = response.into_parts();
         kept.headers.remove(header::CONTENT_LENGTH);
         let (described, body) = Json(body).into_response().into_parts();
         kept.headers.extend(described.headers);
         Response::from_parts(kept, body)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Away(_) => Self::unavailable("store_unavailable", &error.to_string()),
+            StoreError::Broken(_) => Self::internal("store_error", &error.to_string()),
+        }
     }
 }
 

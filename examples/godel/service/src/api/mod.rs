@@ -4,12 +4,13 @@ mod admin;
 mod agents;
 mod envelope;
 mod health;
+mod sessions;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{Method, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::access::CorrelationId;
 use crate::app::Shared;
@@ -22,6 +23,8 @@ pub(crate) const HEALTH: &str = "/api/health";
 pub(crate) const READY: &str = "/api/health/ready";
 pub(crate) const AGENTS: &str = "/api/agents";
 pub(crate) const AGENT: &str = "/api/agents/{id}";
+pub(crate) const SESSIONS: &str = "/api/sessions";
+pub(crate) const SESSION: &str = "/api/sessions/{id}";
 pub(crate) const ADMIN: &str = "/api/admin";
 pub(crate) const ADMIN_AGENTS: &str = "/api/admin/agents";
 pub(crate) const TEST_ERROR: &str = "/api/trigger-test-error";
@@ -29,7 +32,8 @@ pub(crate) const METRICS: &str = "/metrics";
 /// What a path without a route is called.
 pub(crate) const UNMATCHED: &str = "unmatched";
 
-const TEMPLATES: [&str; 8] = [HEALTH, READY, AGENTS, AGENT, ADMIN, ADMIN_AGENTS, TEST_ERROR, METRICS];
+const TEMPLATES: [&str; 10] =
+    [HEALTH, READY, AGENTS, AGENT, SESSIONS, SESSION, ADMIN, ADMIN_AGENTS, TEST_ERROR, METRICS];
 
 /// The constant that equals a matched path, for labels that live as long as the program.
 pub(crate) fn template(matched: &str) -> &'static str {
@@ -44,6 +48,8 @@ pub(crate) fn routes() -> Router<Shared> {
         .route(READY, get(health::ready))
         .route(AGENTS, get(agents::list).post(agents::spawn))
         .route(AGENT, get(agents::get).delete(agents::delete))
+        .route(SESSIONS, post(sessions::create))
+        .route(SESSION, get(sessions::get).delete(sessions::delete))
         .route(ADMIN, get(admin::overview))
         .route(ADMIN_AGENTS, get(admin::agents))
         .route(TEST_ERROR, get(test_error))
@@ -60,7 +66,7 @@ async fn test_error(_: Caller, correlation: axum::Extension<CorrelationId>) -> A
 
 async fn scrape(State(app): State<Shared>) -> impl IntoResponse {
     let kind = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], metrics::page(&app))
+    ([(header::CONTENT_TYPE, kind)], metrics::page(&app).await)
 }
 
 async fn no_route() -> ApiError {

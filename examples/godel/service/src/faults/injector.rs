@@ -119,11 +119,11 @@ impl Injector {
             }
             (&Method::DELETE, AGENT) if self.is_on(Fault::DeleteIgnored) => {
                 let (caller, id) = (scene.identity.caller()?, scene.agent?);
-                self.app.store.get(caller.tenant, id)?;
+                self.app.store.get(caller.tenant, id).await.ok()??;
                 Some(StatusCode::NO_CONTENT.into_response())
             }
             (&Method::GET, AGENTS | AGENT | ADMIN | ADMIN_AGENTS) => {
-                request.extensions_mut().insert(self.taken_for(scene));
+                request.extensions_mut().insert(self.taken_for(scene).await);
                 None
             }
             _ => None,
@@ -145,14 +145,17 @@ impl Injector {
     }
 
     /// Whom a reader is taken for.
-    fn taken_for(&self, scene: &Scene) -> Identity {
+    async fn taken_for(&self, scene: &Scene) -> Identity {
         match (scene.route, scene.identity) {
             (AGENTS, Identity::Missing) if self.is_on(Fault::AuthOpen) && !scene.has_key_header => {
                 Identity::Known(Caller::DEFAULT)
             }
             (AGENTS, Identity::Wrong) if self.is_on(Fault::AnyKey) => Identity::Known(Caller::DEFAULT),
             (AGENT, Identity::Known(_)) if self.is_on(Fault::TenantLeak) => {
-                let owner = scene.agent.and_then(|id| self.app.store.owner(id));
+                let owner = match scene.agent {
+                    Some(id) => self.app.store.owner(id).await.unwrap_or_default(),
+                    None => None,
+                };
                 owner.map_or(scene.identity, |tenant| Identity::Known(Caller::ordinary(tenant)))
             }
             (ADMIN | ADMIN_AGENTS, Identity::Known(_)) if self.is_on(Fault::AdminOpen) => {
@@ -166,7 +169,7 @@ impl Injector {
     async fn after(&self, scene: Scene, response: Response) -> Response {
         match (&scene.method, scene.route, response.status()) {
             (&Method::GET, HEALTH, StatusCode::OK) => self.after_health(response).await,
-            (&Method::POST, AGENTS, StatusCode::CREATED) => self.after_spawn(response),
+            (&Method::POST, AGENTS, StatusCode::CREATED) => self.after_spawn(response).await,
             (&Method::GET, AGENTS, StatusCode::OK) => match scene.line {
                 // The identity in the scene is the true one: without a valid key the list is another fault's doing.
                 _ if scene.identity.caller().is_none() => response,
@@ -208,21 +211,27 @@ impl Injector {
         Response::from_parts(parts, Body::from(body))
     }
 
-    fn after_spawn(&self, mut response: Response) -> Response {
+    async fn after_spawn(&self, mut response: Response) -> Response {
         let location = response.headers().get(header::LOCATION);
         let spawned = location.and_then(|at| id_in(at.to_str().ok()?));
         if let Some(id) = spawned {
             if self.is_on(Fault::AgentStuck) {
-                self.app.store.doom(id, Fate::Stay);
+                self.doom(id, Fate::Stay).await;
             }
             if self.is_on(Fault::AgentFails) {
-                self.app.store.doom(id, Fate::Fail("the agent's worker was lost"));
+                self.doom(id, Fate::Lost).await;
             }
         }
         if self.is_on(Fault::Spawn200) {
             *response.status_mut() = StatusCode::OK;
         }
         response
+    }
+
+    async fn doom(&self, id: Uuid, fate: Fate) {
+        if let Err(error) = self.app.store.doom(id, fate).await {
+            tracing::error!(%error, "the fault could not act");
+        }
     }
 }
 

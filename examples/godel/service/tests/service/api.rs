@@ -37,7 +37,7 @@ async fn it_is_ready_at_once() {
     let godel = Godel::start(&[]).await;
     let reply = godel.ask("GET /api/health/ready").send().await;
     assert_eq!(reply.status, 200);
-    assert_eq!(reply.json(), json!({ "success": true, "data": { "status": "ready" } }));
+    assert_eq!(reply.json(), json!({ "success": true, "data": { "status": "ready", "checks": {} } }));
 }
 
 #[tokio::test]

@@ -22,6 +22,11 @@ async fn a_setting_that_cannot_work_is_named() {
         (("GODEL_ADMIN_KEY", KEY), "hold the same key"),
         (("GODEL_API_KEY", "a\n"), "HTTP header cannot carry"),
         (("GODEL_LOG", "loud"), "`GODEL_LOG` is `loud`"),
+        (("GODEL_RATE_LIMIT", "many"), "`GODEL_RATE_LIMIT` is no whole number"),
+        (("GODEL_INSTANCE", "a b"), "`GODEL_INSTANCE` is not"),
+        (("GODEL_DATABASE_URL", "postgres://own-key-5d1f@/d"), "`GODEL_DATABASE_URL` is no URL"),
+        (("GODEL_DATABASE_URL", "postgres://u:own-key-5d1f@h/d?sslmode=verify-full"), "`GODEL_DATABASE_CA` is not set"),
+        (("GODEL_REDIS_URL", "rediss://:own-key-5d1f@h"), "`GODEL_REDIS_URL` asks for TLS"),
     ] {
         let (code, _, stderr) = output(&["--listen", "127.0.0.1:0"], &[set]).await;
         assert_eq!(code, Some(2), "{stderr}");
@@ -53,7 +58,12 @@ async fn help_names_every_variable_and_flag() {
         "GODEL_API_KEY_OTHER",
         "GODEL_ADMIN_KEY",
         "GODEL_VERSION",
+        "GODEL_INSTANCE",
+        "GODEL_RATE_LIMIT",
         "GODEL_LOG",
+        "GODEL_DATABASE_URL",
+        "GODEL_DATABASE_CA",
+        "GODEL_REDIS_URL",
     ] {
         assert!(stdout.contains(word), "{word}\n{stdout}");
     }

@@ -78,5 +78,5 @@ async fn every_family_has_one_type_and_comes_in_one_piece() {
             assert!(line.starts_with(family), "{line} is not of {family}");
         }
     }
-    assert_eq!(seen.len(), 5);
+    assert_eq!(seen.len(), 9);
 }

@@ -1,19 +1,17 @@
-//! Where agents are kept: in memory, for now. The only module to change when they move to PostgreSQL.
+//! Agents in memory: for a shell, and for tests.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
+use super::KEPT;
 use crate::agent::{Agent, Status, View};
 use crate::auth::Tenant;
 
-/// How many agents a tenant may have; the oldest make room. Without it a load test would eat the memory.
-const KEPT: usize = 50_000;
-
 /// All agents of all tenants.
 #[derive(Default)]
-pub(crate) struct Store(Mutex<BTreeMap<Tenant, Shelf>>);
+pub(crate) struct Shelves(Mutex<BTreeMap<Tenant, Shelf>>);
 
 /// One tenant's agents, oldest first.
 #[derive(Default)]
@@ -23,9 +21,9 @@ struct Shelf {
     places: HashMap<Uuid, u64>,
 }
 
-impl Store {
+impl Shelves {
     /// Keeps a new agent.
-    pub(crate) fn add(&self, tenant: Tenant, agent: Agent) -> View {
+    pub(super) fn add(&self, tenant: Tenant, agent: Agent) -> View {
         self.keep(tenant, agent, KEPT)
     }
 
@@ -45,24 +43,24 @@ impl Store {
     }
 
     /// A tenant's agents, newest first.
-    pub(crate) fn list(&self, tenant: Tenant) -> Vec<View> {
+    pub(super) fn list(&self, tenant: Tenant) -> Vec<View> {
         let shelves = self.lock();
         let agents = shelves.get(tenant).map(|shelf| shelf.agents.values());
         agents.into_iter().flatten().rev().map(|agent| agent.view(None)).collect()
     }
 
     /// Everybody's agents, with their tenants.
-    pub(crate) fn list_all(&self) -> Vec<View> {
+    pub(super) fn list_all(&self) -> Vec<View> {
         let shelves = self.lock();
         let all = shelves.iter().flat_map(|(tenant, shelf)| {
             let agents = shelf.agents.values().rev();
-            agents.map(|agent| agent.view(Some(tenant)))
+            agents.map(|agent| agent.view(Some((*tenant).to_owned())))
         });
         all.collect()
     }
 
     /// A tenant's agent; another tenant's does not exist.
-    pub(crate) fn get(&self, tenant: Tenant, id: Uuid) -> Option<View> {
+    pub(super) fn get(&self, tenant: Tenant, id: Uuid) -> Option<View> {
         let shelves = self.lock();
         let shelf = shelves.get(tenant)?;
         let agent = shelf.agents.get(shelf.places.get(&id)?)?;
@@ -70,7 +68,7 @@ impl Store {
     }
 
     /// Forgets a tenant's agent; says whether there was one.
-    pub(crate) fn remove(&self, tenant: Tenant, id: Uuid) -> bool {
+    pub(super) fn remove(&self, tenant: Tenant, id: Uuid) -> bool {
         let mut shelves = self.lock();
         let Some(shelf) = shelves.get_mut(tenant) else {
             return false;
@@ -80,14 +78,14 @@ impl Store {
     }
 
     /// How many agents each tenant has.
-    pub(crate) fn count_by_tenant(&self) -> BTreeMap<Tenant, usize> {
+    pub(super) fn count_by_tenant(&self) -> BTreeMap<String, usize> {
         let shelves = self.lock();
-        shelves.iter().map(|(tenant, shelf)| (*tenant, shelf.agents.len())).collect()
+        shelves.iter().map(|(tenant, shelf)| ((*tenant).to_owned(), shelf.agents.len())).collect()
     }
 
     /// How many agents there are of each status, of none too.
-    pub(crate) fn count_by_status(&self) -> BTreeMap<Status, usize> {
-        let mut counts: BTreeMap<_, _> = Status::ALL.map(|status| (status, 0)).into();
+    pub(super) fn count_by_status(&self) -> BTreeMap<Status, usize> {
+        let mut counts = Status::none();
         for shelf in self.lock().values() {
             for agent in shelf.agents.values() {
                 *counts.entry(agent.status()).or_default() += 1;
@@ -98,7 +96,7 @@ impl Store {
 
     /// Whose agent this is.
     #[cfg(feature = "faults")]
-    pub(crate) fn owner(&self, id: Uuid) -> Option<Tenant> {
+    pub(super) fn owner(&self, id: Uuid) -> Option<Tenant> {
         let shelves = self.lock();
         let mut owners = shelves.iter().filter(|(_, shelf)| shelf.places.contains_key(&id));
         owners.next().map(|(tenant, _)| *tenant)
@@ -106,7 +104,7 @@ impl Store {
 
     /// Decides how an agent will end.
     #[cfg(feature = "faults")]
-    pub(crate) fn doom(&self, id: Uuid, fate: crate::agent::Fate) {
+    pub(super) fn doom(&self, id: Uuid, fate: crate::agent::Fate) {
         for shelf in self.lock().values_mut() {
             if let Some(agent) = shelf.places.get(&id).and_then(|at| shelf.agents.get_mut(at)) {
                 agent.fate = fate;
@@ -125,12 +123,12 @@ mod tests {
     use super::*;
 
     fn agent() -> Agent {
-        Agent::new("test".to_owned(), "a task".to_owned())
+        Agent::new("test".to_owned(), "a task".to_owned(), None)
     }
 
     #[test]
     fn a_tenant_sees_only_its_own() {
-        let store = Store::default();
+        let store = Shelves::default();
         let id = store.add("a", agent()).id;
         assert!(store.get("a", id).is_some());
         assert!(store.get("b", id).is_none());
@@ -143,11 +141,11 @@ mod tests {
 
     #[test]
     fn the_newest_comes_first_and_the_oldest_makes_room() {
-        let store = Store::default();
+        let store = Shelves::default();
         let ids: Vec<_> = (0..4).map(|_| store.keep("a", agent(), 3).id).collect();
         let listed: Vec<_> = store.list("a").iter().map(|view| view.id).collect();
         assert_eq!(listed, [ids[3], ids[2], ids[1]]);
         assert!(store.get("a", ids[0]).is_none());
-        assert_eq!(store.count_by_tenant(), [("a", 3)].into());
+        assert_eq!(store.count_by_tenant(), [("a".to_owned(), 3)].into());
     }
 }

@@ -156,9 +156,11 @@ async fn serve(args: Args, settings: Settings, tls: Option<Tls>) -> Result<(), F
         message: format!("cannot listen on `{}`: {error}", args.listen),
         hint: "`--listen 127.0.0.1:0` takes a free port".to_owned(),
     };
+    #[cfg(feature = "faults")]
+    let faults = args.faults.wanted()?;
     let server = Server::bind(args.listen, settings, tls).await.map_err(failed)?;
     #[cfg(feature = "faults")]
-    let server = server.with_faults(args.faults.fault);
+    let server = server.with_faults(faults);
 
     // Caught before anybody is told, so that whoever reads the line may signal at once.
     let term = signal(SignalKind::terminate()).map_err(failed)?;
@@ -206,9 +208,13 @@ mod faults {
     use clap::builder::{PossibleValuesParser, TypedValueParser as _};
     use godel::faults::{Fault, TABLE};
 
+    use super::Failure;
+
+    const VARIABLE: &str = "GODEL_FAULT";
+
     #[derive(clap::Args)]
     pub(crate) struct FaultArgs {
-        /// Break the service; several names with commas (see --list-faults)
+        /// Break the service; several names with commas (see --list-faults) [env: GODEL_FAULT]
         #[arg(long, value_name = "NAME", value_delimiter = ',', hide_possible_values = true)]
         #[arg(value_parser = names())]
         pub(crate) fault: Vec<Fault>,
@@ -223,6 +229,18 @@ mod faults {
     }
 
     impl FaultArgs {
+        /// The faults of the command line; without any, those of the environment, which a Deployment can set.
+        #[expect(clippy::disallowed_methods, reason = "the rule is made for gates")]
+        pub(crate) fn wanted(&self) -> Result<Vec<Fault>, Failure> {
+            if !self.fault.is_empty() {
+                return Ok(self.fault.clone());
+            }
+            let named = std::env::var(VARIABLE).unwrap_or_default();
+            let names = named.split(',').map(str::trim).filter(|name| !name.is_empty());
+            let unknown = |name| Failure::usage(format!("`{VARIABLE}` names no fault: `{name}`"), "see --list-faults");
+            names.map(|name| Fault::by_name(name).ok_or_else(|| unknown(name))).collect()
+        }
+
         pub(crate) fn list(&self) -> String {
             if self.json { godel::faults::json() } else { godel::faults::table() }
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::narrow::TESTED;
-use crate::support::{command, output};
+use crate::support::{Godel, KEY, command, output};
 
 async fn stdout(args: &[&str]) -> String {
     // The list is about the program, and needs no settings.
@@ -38,4 +38,19 @@ async fn an_unknown_fault_is_refused_with_the_nearest() {
     let (code, _, stderr) = output(&["--fault", "any-keys"], &[]).await;
     assert_eq!(code, Some(2));
     assert!(stderr.contains("any-key"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_deployment_can_set_faults_too() {
+    let mut broken = command(&[]);
+    broken.env("GODEL_FAULT", "degraded-health, spawn-200");
+    let godel = Godel::launch(broken).await;
+    let health = godel.ask("GET /api/health").send().await.json();
+    assert_eq!(health["data"]["status"], "degraded");
+    let body = r#"{"type":"test","task":"a"}"#;
+    assert_eq!(godel.ask("POST /api/agents").key(KEY).body(body).send().await.status, 200);
+
+    let (code, _, stderr) = output(&[], &[("GODEL_FAULT", "any-key,any-keys")]).await;
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("`GODEL_FAULT` names no fault: `any-keys`"), "{stderr}");
 }

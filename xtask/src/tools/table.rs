@@ -118,6 +118,10 @@ const fn system(name: &'static str, package: &'static str) -> System {
     System { name, package }
 }
 
+/// The stores of the reference service, for its own tests and for the lab.
+const REDIS: System = system("redis-server", "redis-server");
+const POSTGRES: System = system("/usr/lib/postgresql/*/bin/postgres", "postgresql");
+
 /// What the system must have.
 pub const SYSTEM: &[System] = &[
     system("git", "git"),
@@ -126,6 +130,8 @@ pub const SYSTEM: &[System] = &[
     system("shellcheck", "shellcheck"),
     system("xmllint", "libxml2-utils"),
     system("skopeo", "skopeo"),
+    REDIS,
+    POSTGRES,
 ];
 
 /// What the lab is made of. Each is installed when something asks for it.
@@ -213,8 +219,8 @@ pub const LAB_SYSTEM: &[System] = &[
     system("iptables-restore", "iptables"),
     system("nsenter", "util-linux"),
     system("skopeo", "skopeo"),
-    system("redis-server", "redis-server"),
-    system("/usr/lib/postgresql/*/bin/postgres", "postgresql"),
+    REDIS,
+    POSTGRES,
     system("docker-registry", "docker-registry"),
     system("htpasswd", "apache2-utils"),
     system("prometheus-alertmanager", "prometheus-alertmanager"),

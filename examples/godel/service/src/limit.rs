@@ -51,9 +51,9 @@ impl RateLimit {
             let mut commands = redis::pipe();
             commands.atomic().cmd("SET").arg(&key).arg(0).arg("EX").arg(WINDOW.as_secs()).arg("NX").ignore();
             commands.incr(&key, 1).pttl(&key);
-            if let Ok((requests, left)) = redis.query::<(u64, u64)>("limit", &commands, COUNTING).await {
+            if let Ok((requests, left)) = redis.query::<(u64, i64)>("limit", &commands, COUNTING).await {
                 self.ask_from(None);
-                return Counted { requests, left: Duration::from_millis(left) };
+                return Counted { requests, left: Duration::from_millis(left.try_into().unwrap_or_default()) };
             }
             self.ask_from(Some(Instant::now() + PAUSE));
         }

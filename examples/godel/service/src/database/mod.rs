@@ -146,7 +146,7 @@ impl Database {
     /// The rows of one statement, within [`ANSWER`].
     ///
     /// # Errors
-    /// When there is no answer; the log says why.
+    /// When there is no answer; the log says why. What was to be written may have been written all the same.
     pub(crate) async fn query(
         &self,
         operation: &'static str,

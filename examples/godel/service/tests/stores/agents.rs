@@ -91,3 +91,32 @@ async fn queries_and_the_pool_are_measured() {
     assert_eq!(metric(&godel, "godel_db_pool_connections{state=\"in_use\"}").await, Some(0.0));
     assert!(metric(&godel, "godel_db_pool_connections{state=\"idle\"}").await.unwrap() >= 1.0);
 }
+
+#[tokio::test]
+async fn the_oldest_make_room() {
+    let Some(postgres) = Postgres::start().await else { return };
+    let godel = ready(&postgres.env()).await;
+    let many = "INSERT INTO agents (id, tenant, kind, task, fate, created_at)
+        SELECT gen_random_uuid(), 'default', 'test', 'number ' || n, 'complete', now() FROM generate_series(1, 50100) n";
+    postgres.ask(many).await;
+    // Looked after every so often: the next agent is the one.
+    postgres.ask("SELECT setval(pg_get_serial_sequence('agents', 'place'), 50999)").await;
+    assert_eq!(spawn(&godel, KEY).await.status, 201);
+    assert_eq!(postgres.ask("SELECT count(*) FROM agents").await, ["50000"]);
+    assert_eq!(postgres.ask("SELECT task FROM agents ORDER BY place LIMIT 1").await, ["number 102"]);
+}
+
+#[cfg(feature = "faults")]
+#[tokio::test]
+async fn faults_act_on_stored_agents_too() {
+    let Some(postgres) = Postgres::start().await else { return };
+    let mut env = postgres.env().to_vec();
+    env.push(("GODEL_FAULT", "agent-stuck,tenant-leak,delete-ignored".to_owned()));
+    let godel = ready(&env).await;
+    let spawned = id(&spawn(&godel, KEY).await);
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    let theirs = godel.ask(&format!("GET /api/agents/{spawned}")).key(OTHER_KEY).send().await.json();
+    assert_eq!(theirs["data"]["status"], "running");
+    assert_eq!(godel.ask(&format!("DELETE /api/agents/{spawned}")).key(KEY).send().await.status, 204);
+    assert_eq!(ids(&godel).await, [spawned]);
+}

@@ -8,8 +8,8 @@ use crate::support::{Godel, KEY};
 
 /// How long readiness may take to notice.
 const NOTICED: Duration = Duration::from_secs(3);
-/// How long a request may take without the database.
-const BOUND: Duration = Duration::from_millis(2500);
+/// How long a request may take without the database: its 2 s, and what a busy machine adds.
+const BOUND: Duration = Duration::from_secs(4);
 
 /// Everything the service says while its database is away.
 async fn is_away(godel: &Godel) {

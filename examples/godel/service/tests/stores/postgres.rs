@@ -133,7 +133,10 @@ impl Postgres {
 /// Debian keeps the server's programs beside the path, a folder a version.
 fn program(name: &str) -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    find(name, versions.map(|version| version.path().join("bin")), "postgresql")
+    let mut folders: Vec<_> = versions.map(|version| version.path().join("bin")).collect();
+    // All of one version, where there are several.
+    folders.sort_unstable();
+    find(name, folders, "postgresql")
 }
 
 fn user() -> Option<&'static str> {

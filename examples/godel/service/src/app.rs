@@ -67,12 +67,12 @@ impl App {
     }
 
     /// Ends all connections to stores.
-    pub(crate) async fn close(&self) {
+    pub(crate) fn close(&self) {
         if let Some(database) = &self.database {
             database.close();
         }
         if let Some(redis) = &self.redis {
-            redis.close().await;
+            redis.close();
         }
     }
 

@@ -60,8 +60,8 @@ impl Redis {
     }
 
     /// Ends the connection.
-    pub(crate) async fn close(&self) {
-        self.held.lock().await.take();
+    pub(crate) fn close(&self) {
+        self.forget();
     }
 
     async fn ask<T: FromRedisValue>(

@@ -120,7 +120,7 @@ impl Server {
         drop(self.listener);
 
         let answered = timeout(patience.grace, graceful.shutdown()).await;
-        self.app.close().await;
+        self.app.close();
         match answered {
             Ok(()) => tracing::info!("stopped"),
             Err(_) => tracing::warn!("stopped, with requests unanswered"),

@@ -84,6 +84,7 @@ async fn queries_and_the_pool_are_measured() {
         spawn(&godel, KEY).await;
     }
     let duration = "godel_db_query_duration_seconds";
+    assert_eq!(metric(&godel, &format!("{duration}_count{{operation=\"check\"}}")).await, None);
     assert_eq!(metric(&godel, &format!("{duration}_count{{operation=\"insert\"}}")).await, Some(3.0));
     assert_eq!(metric(&godel, &format!("{duration}_bucket{{operation=\"insert\",le=\"+Inf\"}}")).await, Some(3.0));
     assert!(metric(&godel, &format!("{duration}_sum{{operation=\"insert\"}}")).await.unwrap() > 0.0);

@@ -65,3 +65,16 @@ async fn a_stalled_database_hangs_nobody() {
     assert!(ids(&godel).await.contains(&before));
     assert_eq!(spawn(&godel, KEY).await.status, 201);
 }
+
+#[tokio::test]
+async fn a_database_without_its_tables_is_no_database() {
+    let Some(postgres) = Postgres::start().await else { return };
+    let godel = ready(&postgres.env()).await;
+    postgres.ask("ALTER TABLE agents RENAME TO lost").await;
+    let reply = until(&godel, 503, NOTICED).await;
+    assert!(reply["data"]["checks"]["database"]["error"].as_str().unwrap().contains("agents"), "{reply}");
+    assert_eq!(spawn(&godel, KEY).await.status, 500);
+    postgres.ask("ALTER TABLE lost RENAME TO agents").await;
+    until_ready(&godel, NOTICED).await;
+    assert_eq!(spawn(&godel, KEY).await.status, 201);
+}

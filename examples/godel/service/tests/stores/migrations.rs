@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::common::{godel, ready, spawn, until_logged};
+use crate::common::{godel, metric, ready, spawn, until_logged, until_ready};
 use crate::postgres::Postgres;
 use crate::support::{KEY, PATIENCE, command};
 
@@ -65,7 +65,14 @@ async fn a_database_that_is_late_is_waited_for() {
     let refused = spawn(&godel, KEY).await;
     assert_eq!(refused.status, 503);
     assert_eq!(refused.json()["error"]["message"], "database unavailable");
+    // It does not give up.
+    let tried = "godel_store_errors_total{store=\"database\",operation=\"migrate\"}";
+    let deadline = Instant::now() + PATIENCE;
+    while metric(&godel, tried).await.is_none_or(|times| times < 4.0) {
+        assert!(Instant::now() < deadline, "it no longer tries: {}", godel.log());
+        sleep(Duration::from_millis(50)).await;
+    }
     postgres.run().await;
-    crate::common::until_ready(&godel, Duration::from_secs(10)).await;
+    until_ready(&godel, Duration::from_secs(10)).await;
     assert_eq!(spawn(&godel, KEY).await.status, 201);
 }

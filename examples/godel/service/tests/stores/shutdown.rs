@@ -35,7 +35,8 @@ async fn a_signal_in_the_middle_of_writes_loses_none_that_was_answered() {
         let kill = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await.unwrap();
         assert!(kill.success());
     };
-    let (written, ()) = tokio::join!(join_all((0..8).map(|_| write(&godel))), end);
+    // More than there are connections to the database: some wait for one when the signal comes.
+    let (written, ()) = tokio::join!(join_all((0..40).map(|_| write(&godel))), end);
     let written: HashSet<_> = written.into_iter().flatten().collect();
     assert!(written.len() > 100, "{}", written.len());
     let status = timeout(PATIENCE, godel.process.wait()).await.expect("it ends").unwrap();

@@ -98,7 +98,7 @@ impl ConfigError {
     pub(crate) fn or_at(self, place: impl FnOnce() -> Place, source: &Arc<Source>) -> Self {
         match &self.0.place {
             Some(_) => self,
-            None if self.0.message == secret::NO_NAME => self.at(place()).hidden(),
+            None if secret::is_about_reference(&self.0.message) => self.at(place()).hidden(),
             None => self.at(place()).with_source(source),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{BaseUrl, FilePath, HeaderName, HostPort, Located, SecretRef};
+use crate::{BaseUrl, FilePath, HeaderName, HostPort, Kubernetes, Located, SecretRef};
 
 /// The gates that may have a section, in the order of a pipeline.
 pub const GATES: [&str; 10] =
@@ -30,6 +30,8 @@ pub struct Environment {
     pub tls: Tls,
     /// Connect there instead of to the host and port of `url`, as `curl --connect-to` does.
     pub connect: Option<Located<HostPort>>,
+    /// The cluster that it is in.
+    pub kubernetes: Option<Kubernetes>,
     /// Who asks when a check says nothing else: the identity called `default`.
     pub auth: Option<Located<Identity>>,
     /// More who ask, by name.

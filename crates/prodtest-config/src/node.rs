@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
 use prodtest_gate::Place;
 use serde::Deserialize;
 
-use crate::{ConfigError, Source, nearest::shortened};
+use crate::{ConfigError, Source, nearest::shortened, secret};
 
 /// Line and column from 1; with the source's label, a [`Place`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +36,6 @@ pub(crate) enum Kind {
     List(Vec<Node>),
     Map(Vec<(Node, Node)>),
 }
-
-/// The keys of a secret by reference.
-const REFERENCE_KEYS: [&str; 2] = ["env", "file"];
 
 impl Node {
     /// Reads a text that is one YAML document with something in it.
@@ -157,8 +154,13 @@ impl Node {
         Self { kind: Kind::Map(entries), ..over.clone() }
     }
 
+    /// Whether it is a secret by reference. `kubernetes` is a key of environments too; what it has there no reference
+    /// has.
     fn is_reference(&self) -> bool {
-        let is_part = |key: &Self, value: &Self| REFERENCE_KEYS.contains(&key.key()) && value.as_text().is_some();
+        let is_part = |key: &Self, value: &Self| match key.key() {
+            "kubernetes" => value.get("secret").is_some() || value.get("key").is_some(),
+            key => secret::KEYS.contains(&key) && value.as_text().is_some(),
+        };
         self.entries().next().is_some() && self.entries().all(|(key, value)| is_part(key, value))
     }
 
@@ -205,7 +207,13 @@ mod tests {
     fn a_secret_by_reference_is_replaced_whole() {
         let json = merged("v: {env: A}", "v: {file: b}");
         assert_eq!(json, serde_json::json!({ "v": { "file": "b" } }));
+        let json = merged("v: {env: A}", "v: {kubernetes: {secret: a, key: b}}");
+        assert_eq!(json, serde_json::json!({ "v": { "kubernetes": { "secret": "a", "key": "b" } } }));
+        let json = merged("v: {kubernetes: {secret: a, key: b, namespace: n}}", "v: {kubernetes: {key: c}}");
+        assert_eq!(json, serde_json::json!({ "v": { "kubernetes": { "key": "c" } } }));
         // A map that only happens to have such a key merges as any other.
+        let json = merged("{kubernetes: {namespace: a, context: c}}", "{kubernetes: {namespace: b}}");
+        assert_eq!(json, serde_json::json!({ "kubernetes": { "namespace": "b", "context": "c" } }));
         let json = merged("identities: {file: {header: A}}", "identities: {env: {header: B}}");
         assert_eq!(json, serde_json::json!({ "identities": { "file": { "header": "A" }, "env": { "header": "B" } } }));
     }

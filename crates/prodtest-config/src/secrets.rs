@@ -37,13 +37,15 @@ impl Secrets {
                 Err(match &reference.value {
                     SecretRef::Env(name) => error.with_hint(format!("export {name}=…")),
                     SecretRef::File(path) => error.with_hint(format!("write the secret to `{path}`")),
+                    // Whoever asked the cluster knows what to do.
+                    SecretRef::Kubernetes(_) => error,
                 })
             }
         }
     }
 
     /// The value of a secret, or none where it is not set: the variable is missing or empty, the file is not there or
-    /// empty.
+    /// empty. This asks no cluster: what is there is set once it was [taken](Self::take) from it.
     ///
     /// # Errors
     /// As [`Secrets::resolve`], but for what is not set.
@@ -51,12 +53,22 @@ impl Secrets {
         if let Some(known) = self.values.get(&reference.value) {
             return Ok(Some(known.clone()));
         }
-        let error = |message: String| ConfigError::new(message).at(reference.place.clone());
         let raw = match &reference.value {
             SecretRef::Env(name) => (self.lookup)(name),
-            SecretRef::File(path) => read(path.as_ref()).map_err(|why| error(format!("{} {why}", reference.value)))?,
+            SecretRef::File(path) => read(path.as_ref())
+                .map_err(|why| ConfigError::new(format!("{} {why}", reference.value)).at(reference.place.clone()))?,
+            SecretRef::Kubernetes(_) => None,
         };
-        let value = raw.as_deref().map(without_last_line_break).unwrap_or_default();
+        self.take(reference, raw.as_deref().unwrap_or_default())
+    }
+
+    /// Takes the value of a secret that was read elsewhere, or none where it is empty.
+    ///
+    /// # Errors
+    /// At the reference, when it could be neither sent in a header nor kept out of reports.
+    pub fn take(&mut self, reference: &Located<SecretRef>, raw: &str) -> Result<Option<SecretString>, ConfigError> {
+        let error = |message: String| ConfigError::new(message).at(reference.place.clone());
+        let value = without_last_line_break(raw);
         if value.is_empty() {
             return Ok(None);
         }
@@ -181,5 +193,20 @@ mod tests {
             (Ok(false), Ok(false), Ok(true))
         ));
         assert!(optional(Some("abc")).is_err());
+    }
+
+    #[test]
+    fn what_a_cluster_gave_is_held_to_the_same_rules() {
+        let text = "{ kubernetes: { secret: a, key: b } }";
+        let reference = at_line_3(crate::Node::parse("x.yaml", text).unwrap().read().unwrap());
+        let mut secrets = Secrets::new(|_| None);
+        assert!(secrets.resolve_if_set(&reference).unwrap().is_none());
+        assert!(secrets.take(&reference, "abc").unwrap_err().to_string().contains("fewer than 4 characters"));
+        assert!(secrets.take(&reference, "").unwrap().is_none());
+        let error = secrets.resolve(&reference).unwrap_err();
+        assert_eq!(error.to_string(), "prodtest.yaml:3:7: the key `b` of the secret `a` is not set");
+        assert!(secrets.take(&reference, "opensesame\n").unwrap().is_some());
+        assert_eq!(secrets.resolve(&reference).unwrap().expose_secret(), "opensesame");
+        assert_eq!(secrets.values().collect::<Vec<_>>(), ["opensesame"]);
     }
 }

@@ -56,7 +56,7 @@ fn an_unknown_key_of_an_environment_is_told_with_the_nearest() {
     4 |     ulr: http://a
       |     ^^^
       |
-      = note: known here: `extends`, `url`, `version`, `protected`, `tls`, `connect`, `auth`, `identities`, `precheck`, `deploy`, `verify`, `smoke`, `perf`, `scan`, `rollback`, `monitor`, `resilience` and `release`
+      = note: known here: `extends`, `url`, `version`, `protected`, `tls`, `connect`, `kubernetes`, `auth`, `identities`, `precheck`, `deploy`, `verify`, `smoke`, `perf`, `scan`, `rollback`, `monitor`, `resilience` and `release`
       = hint: did you mean `url`?
     ");
 }
@@ -68,7 +68,7 @@ fn a_secret_in_the_clear_is_not_shown() {
     error: a secret is never written in the file
     --> prodtest.yaml:4:39
      = note: the line is not shown; if what stands there is a real secret, it needs replacing
-     = hint: name the environment variable that holds it, `{ env: NAME }`, or a file, `{ file: PATH }`
+     = hint: say where it is: `{ env: NAME }`, `{ file: PATH }` or `{ kubernetes: { secret: NAME, key: KEY } }`
     ");
     let error = problem("  a:\n    url: http://me:hunter22@host\n");
     insta::assert_snapshot!(error.render(false), @r"
@@ -98,7 +98,10 @@ fn mistakes_are_found_in_every_environment() {
         ("  a: {auth: {header: X}}\n", "3:13: missing key `value`"),
         ("  a: {auth: {header: 'X:', value: {env: K}}}\n", "3:22: `X:` is not the name of a header"),
         ("  a: {auth: {header: X, value: {}}}\n", "3:32: a secret is in one place"),
-        ("  a: {auth: {header: X, value: {vault: K}}}\n", "3:33: unknown key `vault`"),
+        ("  a: {auth: {header: X, value: {vault: K}}}\n", "3:33: a secret by reference has no such key"),
+        ("  a: {kubernetes: {}}\n", "3:19: missing key `namespace`"),
+        ("  a: {kubernetes: {namespace: Godel}}\n", "3:31: `Godel` is not the name of a namespace"),
+        ("  a: {kubernetes: {namespace: a, release: b}}\n", "3:34: unknown key `release`"),
         (
             "  a: {identities: {default: {header: X, value: {env: K}}}}\n",
             "3:29: the identity `default` is written as `auth`",
@@ -107,4 +110,17 @@ fn mistakes_are_found_in_every_environment() {
         let problem = problem(environments).to_string();
         assert_eq!(problem, format!("prodtest.yaml:{expected}"), "{environments}");
     }
+}
+
+#[test]
+fn the_cluster_of_an_environment_is_laid_over_the_one_it_extends() {
+    let config = load(
+        "  a: {extends: b, kubernetes: {namespace: production}}\n  b: {kubernetes: {namespace: staging, context: eu, kubeconfig: kube.yaml}}\n",
+    );
+    let cluster = config.unwrap().environment.kubernetes.unwrap();
+    assert_eq!(cluster.namespace.as_str(), "production");
+    assert_eq!(
+        (cluster.context.unwrap().as_str(), cluster.kubeconfig.unwrap().to_string()),
+        ("eu", "kube.yaml".into())
+    );
 }

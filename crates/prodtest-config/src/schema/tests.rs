@@ -82,7 +82,7 @@ fn what_the_reader_takes_the_schema_takes_too() {
         "service: a\nenvironments: {e: {smoke: {limits: {within: 2s}}}}\nsmoke: {scenarios: [x], limits: {attempts: 3}}",
         "service: a\nenvironments: {e: {smoke: {by-name: {k: {within: 2s}}}}}\nsmoke: {scenarios: [x], by-name: {k: {attempts: 3}}}",
         "service: a\nenvironments: {e: {extends: f, auth: {value: {env: K}}}, f: {auth: {header: X}}}\nsmoke: {scenarios: []}",
-        "service: a\nenvironments: {e: {url: 'http://x:1/y', version: '1', protected: true, tls: {ca: c, min-days: 1}, connect: 'a:1', identities: {o: {header: X, value: {file: f}, optional: true}}}}\nsmoke: {scenarios: []}\nwaivers: [{check: smoke/a, reason: x, owner: y, expires: 2026-12-31}]",
+        "service: a\nenvironments: {e: {url: 'http://x:1/y', version: '1', protected: true, tls: {ca: c, min-days: 1}, connect: 'a:1', kubernetes: {namespace: n, context: c, kubeconfig: k}, identities: {o: {header: X, value: {file: f}, optional: true}, k: {header: X, value: {kubernetes: {secret: a.b, key: c, namespace: d}}}}}}\nsmoke: {scenarios: []}\nwaivers: [{check: smoke/a, reason: x, owner: y, expires: 2026-12-31}]",
     ] {
         // `e` may extend `f`, which is incomplete by itself; only then is the second environment looked at too.
         let (schema, reader) =
@@ -105,6 +105,12 @@ fn what_the_schema_refuses_the_reader_refuses_too() {
         "service: a\nenvironments: {e: {auth: {header: X, value: hunter22}}}\nsmoke: {scenarios: []}",
         "service: a\nenvironments: {e: {auth: {header: X, value: {env: A, file: b}}}}\nsmoke: {scenarios: []}",
         "service: a\nenvironments: {e: {auth: {header: X, value: {}}}}\nsmoke: {scenarios: []}",
+        "service: a\nenvironments: {e: {auth: {header: X, value: {kubernetes: {secret: a}}}}}\nsmoke: {scenarios: []}",
+        "service: a\nenvironments: {e: {auth: {header: X, value: {kubernetes: {secret: A, key: b}}}}}\nsmoke: {scenarios: []}",
+        "service: a\nenvironments: {e: {auth: {header: X, value: {kubernetes: {secret: a, key: ..b}}}}}\nsmoke: {scenarios: []}",
+        "service: a\nenvironments: {e: {auth: {header: X, value: {kubernetes: {secret: a, key: b}, env: C}}}}\nsmoke: {scenarios: []}",
+        "service: a\nenvironments: {e: {kubernetes: {namespace: A}}}\nsmoke: {scenarios: []}",
+        "service: a\nenvironments: {e: {kubernetes: {namespace: a, selector: b}}}\nsmoke: {scenarios: []}",
         "service: a\nenvironments: {'../e': }\nsmoke: {scenarios: []}",
         "service: a\nenvironments: {e: }\nsmoke: {scenarios: [], limits: {within: 10, attempts: 1}}",
         "service: a\nenvironments: {e: }\nsmoke: {scenarios: [], limits: {within: 2 s, attempts: 1}}",

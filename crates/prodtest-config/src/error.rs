@@ -5,7 +5,11 @@ use std::{fmt, sync::Arc};
 use prodtest_gate::Place;
 use serde::de;
 
-use crate::{Source, nearest, secret};
+use crate::{
+    Source,
+    nearest::{listed, nearest, shortened},
+    secret,
+};
 
 /// Parts a message from its hint where only one text can be carried: in `serde::de::Error::custom`.
 const HINT: &str = "\nhint: ";
@@ -131,11 +135,11 @@ impl ConfigError {
     #[must_use]
     pub fn unknown(what: &str, word: &str, known: &[&str]) -> Self {
         let error = Self::new(format!("unknown {what} `{word}`"));
-        match (nearest::nearest(word, known.iter().copied()), known.is_empty()) {
-            (Some(near), _) => error
-                .with_hint(format!("did you mean `{near}`?"))
-                .with_note(format!("known here: {}", nearest::listed(known))),
-            (None, false) => error.with_hint(format!("known here: {}", nearest::listed(known))),
+        match (nearest(word, known.iter().copied()), known.is_empty()) {
+            (Some(near), _) => {
+                error.with_hint(format!("did you mean `{near}`?")).with_note(format!("known here: {}", listed(known)))
+            }
+            (None, false) => error.with_hint(format!("known here: {}", listed(known))),
             (None, true) => error.with_hint("take it out"),
         }
     }
@@ -190,7 +194,7 @@ impl fmt::Display for Seen<'_> {
             de::Unexpected::Unsigned(value) => write!(f, "the number `{value}`"),
             de::Unexpected::Signed(value) => write!(f, "the number `{value}`"),
             de::Unexpected::Float(value) => write!(f, "the number `{value}`"),
-            de::Unexpected::Str(text) => write!(f, "the text `{}`", nearest::shortened(text)),
+            de::Unexpected::Str(text) => write!(f, "the text `{}`", shortened(text)),
             de::Unexpected::Unit | de::Unexpected::Option => f.write_str("nothing"),
             de::Unexpected::Seq => f.write_str("a list"),
             de::Unexpected::Map => f.write_str("a map"),

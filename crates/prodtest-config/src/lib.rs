@@ -34,6 +34,7 @@ pub use kubernetes::{InvalidNamespace, Kubernetes, Namespace};
 pub use load::Config;
 pub use located::Located;
 pub use model::{DEFAULT_IDENTITY, Environment, GATES, Identity, Tls};
+pub use nearest::{listed, nearest};
 pub use node::Node;
 pub use path::FilePath;
 pub use period::{InvalidPeriod, Period};

@@ -4,7 +4,8 @@
 const ALIKE: f64 = 0.6;
 
 /// The known word most like `word`, if one is like it at all.
-pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_ascii_lowercase().replace(['_', ' '], "-");
     let word = plain(word);
     let likeness = |candidate: &str| {
@@ -22,7 +23,8 @@ pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
 }
 
 /// `` `a`, `b` and `c` ``.
-pub(crate) fn listed<T: AsRef<str>>(words: &[T]) -> String {
+#[must_use]
+pub fn listed<T: AsRef<str>>(words: &[T]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{}`", word.as_ref())).collect();
     match quoted.split_last() {
         None => "nothing".to_owned(),

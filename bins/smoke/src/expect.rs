@@ -304,6 +304,11 @@ impl<T> Ordered<T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
+
+    /// Values, in order.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.0.iter_mut().map(|(_, value)| value)
+    }
 }
 
 impl<T: Serialize> Serialize for Ordered<T> {

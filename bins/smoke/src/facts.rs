@@ -1,8 +1,14 @@
 //! What the smoke gate saw: plain data, kept in the run record, without secrets.
 
 use jiff::Timestamp;
+use prodtest_config::SecretRef;
 use prodtest_http::{CertificateFacts, Exchange};
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    plan::{self, Plan},
+    scenario::Scenario,
+};
 
 /// Everything seen in one run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +21,9 @@ pub(crate) struct Facts {
     /// Why it ended early, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stopped: Option<String>,
+    /// The secrets that the cluster did not give.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) secrets: Vec<Withheld>,
     /// The scenarios, as far as they came.
     pub(crate) scenarios: Vec<ScenarioFacts>,
     /// The test suites.
@@ -22,6 +31,22 @@ pub(crate) struct Facts {
     pub(crate) suites: Vec<SuiteFacts>,
     /// Answers from a loopback server that are wrong in a known way.
     pub(crate) controls: Vec<ControlFacts>,
+}
+
+/// A secret that the cluster did not give.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Withheld {
+    /// Where it should be.
+    pub(crate) secret: SecretRef,
+    /// Whether it is known not to be set.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unset: bool,
+    /// What came instead of it.
+    pub(crate) why: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
 }
 
 /// One scenario.
@@ -162,6 +187,18 @@ pub(crate) struct ControlFacts {
 }
 
 impl Facts {
+    /// The first secret that a scenario needs and that the cluster did not give: then nothing of it was asked.
+    pub(crate) fn withheld(&self, plan: &Plan, scenario: &Scenario) -> Option<&Withheld> {
+        plan.secrets_of(scenario).find_map(|(needed, _)| self.secrets.iter().find(|one| one.secret == needed.value))
+    }
+
+    /// Why a scenario is skipped, if it is for a secret that is not set and need not be.
+    pub(crate) fn unset(&self, plan: &Plan, scenario: &Scenario) -> Option<String> {
+        let withheld = self.withheld(plan, scenario).filter(|one| one.unset)?;
+        let (name, _) = plan.identities.iter().find(|(_, asker)| asker.secret.value == withheld.secret)?;
+        Some(plan::no_secret(name, &withheld.secret))
+    }
+
     /// Whether the service showed itself at all: then what it does not answer is its own failure, not the runner's.
     pub(crate) fn answered(&self) -> bool {
         self.scenarios

@@ -3,9 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use prodtest_cli::{CommandLine, Input, Refusal};
-use prodtest_config::{BaseUrl, ConfigError, Located, Secrets};
-use prodtest_gate::{Check, Control, Figure, Gate, Judged, Quantity, Run};
+use prodtest_cli::{ClusterFlags, ClusterTarget, CommandLine, Input, Refusal};
+use prodtest_config::{BaseUrl, ConfigError, Located, SecretRef, Secrets};
+use prodtest_gate::{Check, Control, Figure, Gate, Judged, Quantity, Rule, Run};
 use prodtest_http::{Client, ClientOptions};
 use serde::Deserialize;
 
@@ -15,7 +15,8 @@ use crate::{
     judge, load,
     observe::{self, Means},
     plan::{self, Asker, Plan, Planned},
-    scenario::{HeaderValue, Scenario},
+    scenario::Scenario,
+    secrets::FromCluster,
     section::Section,
     suite,
 };
@@ -35,6 +36,8 @@ pub(crate) struct Flags {
     /// The certificate authority to trust (PEM), instead of the environment's `tls.ca`
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     ca: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: ClusterFlags,
     /// A further file of scenarios; repeat for more
     #[arg(long, value_name = "FILE", help_heading = "Checks")]
     scenario: Vec<PathBuf>,
@@ -116,7 +119,9 @@ schema, and Godel's as a worked example, come with prodtest.";
                 return Err(Refusal::usage_with_hint(message, "add `url: https://…` to it, or pass `--url`"));
             }
         };
-        let scenarios = load::scenarios(&section.scenarios, &input.flags.scenario, environment)?;
+        let cluster = ClusterTarget::new(&input.flags.cluster, recorded.map(|plan| &plan.cluster), environment);
+        let mut scenarios = load::scenarios(&section.scenarios, &input.flags.scenario, environment)?;
+        load::place_secrets(&mut scenarios, cluster.namespace.as_deref())?;
         if scenarios.is_empty() && section.suites.is_empty() {
             let message = "there is nothing to check: no scenarios and no suites";
             let hint = "add `smoke: { scenarios: [scenarios/*.yaml] }`, or pass `--scenario FILE`";
@@ -141,7 +146,8 @@ schema, and Godel's as a worked example, come with prodtest.";
                 .clone()
                 .or_else(|| recorded.and_then(|plan| plan.expected_version.clone()))
                 .or_else(|| environment.version.as_ref().map(|version| version.value.clone())),
-            identities: askers(input, recorded)?,
+            identities: askers(input, recorded, cluster.namespace.as_deref())?,
+            cluster,
             scenarios: Vec::new(),
             suites: Vec::new(),
             url,
@@ -179,22 +185,31 @@ schema, and Godel's as a worked example, come with prodtest.";
             Refusal::usage_with_hint(error.to_string(), hint)
         })?;
         let mut secrets = secrets_of(input);
-        let included = plan.scenarios.iter().filter(|planned| planned.left_out.is_none());
-        for step in included.flat_map(|planned| planned.part.value.steps.iter().chain(&planned.part.value.always)) {
-            let asker = step.value.identity.as_ref().and_then(|name| plan.identities.get(&name.value));
-            let headers = step.value.headers.iter().filter_map(|(_, header)| match &header.value {
-                HeaderValue::Secret(secret) => Some(Located::new(secret.clone(), header.place.clone())),
-                HeaderValue::Text(_) => None,
-            });
-            for reference in asker.map(|asker| asker.secret.clone()).into_iter().chain(headers) {
-                secrets.resolve(&reference).map_err(|error| load::explain(input.config.explain(error)))?;
+        let mut cluster = FromCluster::default();
+        for (reference, optional) in plan.included().flat_map(|scenario| plan.secrets_of(scenario)) {
+            match &reference.value {
+                SecretRef::Kubernetes(_) => cluster.want(&reference, optional),
+                SecretRef::Env(_) | SecretRef::File(_) => {
+                    secrets.resolve(&reference).map_err(|error| load::explain(input.config.explain(error)))?;
+                }
             }
         }
         // A suite has this process's environment, and may print what no scenario needs. What is not set cannot leak.
         for asker in plan.identities.values() {
             let _ = secrets.resolve_if_set(&asker.secret);
         }
-        Ok(Means { client, options, secrets })
+        let configured = input.config.environment.kubernetes.as_ref().filter(|_| input.flags.cluster.context.is_none());
+        let context = configured.and_then(|cluster| Some(&cluster.context.as_ref()?.place));
+        cluster.find(&plan.cluster, context).map_err(|error| load::explain(input.config.explain(error)))?;
+        Ok(Means { client, options, secrets, cluster })
+    }
+
+    async fn fetch(means: &mut Means, run: &Run) -> Result<(), Refusal> {
+        means.cluster.fetch(&mut means.secrets, run).await
+    }
+
+    fn rbac(plan: &Plan) -> Vec<Rule> {
+        plan.rbac()
     }
 
     fn secrets(means: &Means) -> Vec<&str> {
@@ -235,23 +250,24 @@ fn recorded(input: &Input<'_, Flags>) -> Result<Option<Plan>, Refusal> {
 fn askers(
     input: &Input<'_, Flags>,
     recorded: Option<&Plan>,
+    namespace: Option<&str>,
 ) -> Result<std::collections::BTreeMap<String, Asker>, Refusal> {
     let environment = &input.config.environment;
     environment
         .identity_names()
         .filter_map(|name| Some((name, environment.identity(name)?)))
         .map(|(name, identity)| {
+            let explain = |error: ConfigError| input.config.explain(error);
+            let secret = load::placed(identity.value.secret.clone(), namespace).map_err(explain)?;
             let mut unset = recorded.and_then(|plan| plan.identities.get(name)?.unset.clone());
-            if identity.value.optional && recorded.is_none() {
-                let set = secrets_of(input)
-                    .resolve_if_set(&identity.value.secret)
-                    .map_err(|error: ConfigError| input.config.explain(error))?;
-                unset = set.is_none().then(|| {
-                    format!("the optional identity `{name}` has no secret: {} is not set", *identity.value.secret)
-                });
+            // Whether the cluster has it is seen when the run has begun.
+            let is_known = !matches!(secret.value, SecretRef::Kubernetes(_));
+            if identity.value.optional && recorded.is_none() && is_known {
+                let set = secrets_of(input).resolve_if_set(&secret).map_err(explain)?;
+                unset = set.is_none().then(|| plan::no_secret(name, &secret.value));
             }
             let header = identity.value.header.to_string();
-            Ok((name.to_owned(), Asker { header, secret: identity.value.secret.clone(), unset }))
+            Ok((name.to_owned(), Asker { header, secret, optional: identity.value.optional, unset }))
         })
         .collect()
 }

@@ -1,15 +1,16 @@
 //! Judges what was seen. Pure: the same plan and facts give the same judgement.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display};
 
 use jiff::Timestamp;
+use prodtest_cli::ClusterTarget;
 use prodtest_config::SecretRef;
-use prodtest_gate::{Evidence, Finding, Judged, Place, Quantity, RULE_CLEANUP, Series, Unit};
+use prodtest_gate::{CheckId, Evidence, Finding, Judged, Place, Quantity, RULE_CLEANUP, Series, Unit};
 
 use crate::{
     assert::{self, Unmet},
     certificate,
-    facts::{Facts, Sample, ScenarioFacts, StepFacts},
+    facts::{Facts, Sample, ScenarioFacts, StepFacts, Withheld},
     plan::{self, Plan},
     scenario::{Burst, Capture, Scenario, Step, Until},
     template::{Missing, Vars},
@@ -53,6 +54,9 @@ pub(crate) fn first_vars(plan: &Plan, label: &str) -> Vars {
 /// Judges one scenario by what was seen of it.
 pub(crate) fn scenario(plan: &Plan, scenario: &Scenario, facts: &Facts, answered: bool) -> Judged {
     let id = plan::id(&scenario.id.value);
+    if let Some(withheld) = facts.withheld(plan, scenario) {
+        return without_secret(id, withheld);
+    }
     let Some(seen) = facts.scenarios.iter().find(|seen| seen.id == scenario.id.value) else {
         return Judged::undetermined(id, not_done(facts));
     };
@@ -98,6 +102,14 @@ pub(crate) fn scenario(plan: &Plan, scenario: &Scenario, facts: &Facts, answered
         duration_ms: judged.duration_ms,
         ..Judged::by_findings(id, findings)
     }
+}
+
+/// The cluster is an instrument: that it did not give a secret says nothing of the service.
+fn without_secret(id: CheckId, withheld: &Withheld) -> Judged {
+    let mut finding =
+        Finding::new(&id, "secret", withheld.secret.to_string(), format!("{} was not read", withheld.secret));
+    finding.help.clone_from(&withheld.hint);
+    Judged { findings: vec![finding], ..Judged::undetermined(id, withheld.why.clone()) }
 }
 
 fn not_done(facts: &Facts) -> String {
@@ -155,7 +167,7 @@ fn leftovers(plan: &Plan, scenario: &Scenario, seen: &ScenarioFacts, now: Timest
     findings
 }
 
-fn finding(id: &prodtest_gate::CheckId, step: &Step, place: &Place, unmet: Unmet, command: Option<&str>) -> Finding {
+fn finding(id: &CheckId, step: &Step, place: &Place, unmet: Unmet, command: Option<&str>) -> Finding {
     let subject = match unmet.subject.as_str() {
         "" => step.name.clone(),
         subject => format!("{}: {subject}", step.name),
@@ -173,19 +185,18 @@ fn finding(id: &prodtest_gate::CheckId, step: &Step, place: &Place, unmet: Unmet
 /// The request as a command line. Secrets stay references: the shell fills them in.
 fn curl(plan: &Plan, step: &Step, done: &StepFacts) -> Option<String> {
     let (method, url) = done.asked.split_once(' ')?;
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
     let mut words = vec!["curl -sS -i".to_owned()];
     if method != "GET" {
         words.push(format!("-X {method}"));
     }
     if let Some(identity) = step.identity.as_ref().and_then(|name| plan.identities.get(&name.value)) {
-        words.push(format!("-H \"{}: {}\"", identity.header, in_shell(&identity.secret.value)));
+        words.push(format!("-H \"{}: {}\"", identity.header, in_shell(&identity.secret.value, &plan.cluster)));
     }
     if let Some((host, port)) = &plan.connect {
         words.push(format!("--connect-to ::{host}:{port}"));
     }
     if let Some(ca) = plan.ca.as_ref().filter(|_| url.starts_with("https:")) {
-        words.push(format!("--cacert {}", quoted(&ca.display().to_string())));
+        words.push(format!("--cacert {}", quoted(ca.display())));
     }
     if step.json.is_some() {
         words.push("-H 'Content-Type: application/json' -d '…'".to_owned());
@@ -194,11 +205,24 @@ fn curl(plan: &Plan, step: &Step, done: &StepFacts) -> Option<String> {
     Some(words.join(" "))
 }
 
+/// A word as the shell reads it.
+fn quoted(text: impl Display) -> String {
+    format!("'{}'", text.to_string().replace('\'', r"'\''"))
+}
+
 /// A secret as the shell reads it.
-fn in_shell(secret: &SecretRef) -> String {
+fn in_shell(secret: &SecretRef, cluster: &ClusterTarget) -> String {
     match secret {
         SecretRef::Env(name) => format!("${name}"),
         SecretRef::File(path) => format!("$(cat {path})"),
+        SecretRef::Kubernetes(place) => {
+            let kubeconfig = cluster.kubeconfig.iter().map(|path| format!(" --kubeconfig {}", quoted(path.display())));
+            let context = cluster.context.iter().map(|context| format!(" --context {}", quoted(context)));
+            let namespace = place.namespace.iter().map(|namespace| format!(" -n {namespace}"));
+            let which: String = kubeconfig.chain(context).chain(namespace).collect();
+            let template = quoted(format!(r#"{{{{index .data "{}" | base64decode}}}}"#, place.key));
+            format!("$(kubectl{which} get secret {} -o go-template={template})", place.secret)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use prodtest_config::{ConfigError, Environment, FilePath, Located, Node, Source};
+use prodtest_config::{ConfigError, Environment, FilePath, InCluster, Located, Node, SecretRef, Source};
 use prodtest_gate::{CheckId, Place};
 
 use crate::{
@@ -67,6 +67,42 @@ pub(crate) fn scenarios(
     }
     check(&scenarios, environment).map_err(explain)?;
     Ok(scenarios)
+}
+
+/// Says of every secret in the cluster which namespace it is in.
+///
+/// # Errors
+/// As [`placed`].
+pub(crate) fn place_secrets(scenarios: &mut [Located<Scenario>], namespace: Option<&str>) -> Result<(), ConfigError> {
+    let scenarios = scenarios.iter_mut().map(|scenario| &mut scenario.value);
+    let steps = scenarios.flat_map(|scenario| scenario.steps.iter_mut().chain(&mut scenario.always));
+    for header in steps.flat_map(|step| step.value.headers.values_mut()) {
+        if let HeaderValue::Secret(secret) = &mut header.value {
+            let reference = Located::new(secret.clone(), header.place.clone());
+            *secret = placed(reference, namespace).map_err(explain)?.value;
+        }
+    }
+    Ok(())
+}
+
+/// The reference; that of a Secret in the cluster with its namespace.
+///
+/// # Errors
+/// When neither the reference nor anything else says which namespace that is.
+pub(crate) fn placed(
+    reference: Located<SecretRef>,
+    namespace: Option<&str>,
+) -> Result<Located<SecretRef>, ConfigError> {
+    let reference = reference.map(|reference| reference.within(namespace));
+    match &reference.value {
+        SecretRef::Kubernetes(InCluster { namespace: None, .. }) => {
+            let message = format!("nothing says in which namespace {} is", reference.value);
+            Err(ConfigError::new(message)
+                .at(reference.place)
+                .with_hint("add `kubernetes: { namespace: NAME }` to the environment"))
+        }
+        _ => Ok(reference),
+    }
 }
 
 /// Lets an error that was made from a place alone show its lines.

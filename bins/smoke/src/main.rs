@@ -15,6 +15,7 @@ mod load;
 mod observe;
 mod plan;
 mod scenario;
+mod secrets;
 mod section;
 mod suite;
 mod template;

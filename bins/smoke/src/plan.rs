@@ -1,14 +1,18 @@
 //! What the smoke gate will do in this run, with everything resolved but the secrets.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
+use prodtest_cli::ClusterTarget;
 use prodtest_config::{BaseUrl, Located, SecretRef};
-use prodtest_gate::{Check, CheckId, Limit};
+use prodtest_gate::{Check, CheckId, Limit, Rule};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     facts::Facts,
-    scenario::{Scenario, Step},
+    scenario::{HeaderValue, Scenario, Step},
     section::Suite,
     suite,
 };
@@ -27,6 +31,9 @@ pub(crate) struct Plan {
     /// The authority that the certificate must come from, instead of the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca: Option<PathBuf>,
+    /// The cluster that is asked for secrets that are in it.
+    #[serde(default)]
+    pub(crate) cluster: ClusterTarget,
     /// How many days the certificate must still last where the scenario does not say.
     pub(crate) min_days: u32,
     /// What was deployed, if it is known.
@@ -49,7 +56,10 @@ pub(crate) struct Asker {
     pub(crate) header: String,
     /// Where the secret is.
     pub(crate) secret: Located<SecretRef>,
-    /// Why what needs it is skipped, if it is: it is optional, and not set.
+    /// Whether what needs it is skipped where its secret is not set.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) optional: bool,
+    /// Why what needs it is skipped, if that is known before the run: it is optional, and not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unset: Option<String>,
 }
@@ -70,6 +80,11 @@ pub(crate) fn id(name: &str) -> CheckId {
     CheckId::new("smoke", name).or_else(|_| CheckId::new("smoke", &CheckId::slug(name))).unwrap_or_else(|_| unnamed())
 }
 
+/// Why what an optional identity asks is skipped.
+pub(crate) fn no_secret(name: &str, secret: &SecretRef) -> String {
+    format!("the optional identity `{name}` has no secret: {secret} is not set")
+}
+
 fn unnamed() -> CheckId {
     #[expect(clippy::unwrap_used, reason = "a literal that the unit tests parse")]
     "smoke/unnamed".parse().unwrap()
@@ -83,11 +98,41 @@ impl Plan {
         scenarios.chain(suites).find(|(known, _)| *known == name).and_then(|(_, reason)| reason.clone())
     }
 
+    /// The secrets that a scenario is asked with, and whether it may be skipped where they are not set.
+    pub(crate) fn secrets_of(&self, scenario: &Scenario) -> impl Iterator<Item = (Located<SecretRef>, bool)> {
+        scenario.steps.iter().chain(&scenario.always).flat_map(|step| {
+            let asker = step.value.identity.as_ref().and_then(|name| self.identities.get(&name.value));
+            let headers = step.value.headers.iter().filter_map(|(_, header)| match &header.value {
+                HeaderValue::Secret(secret) => Some((Located::new(secret.clone(), header.place.clone()), false)),
+                HeaderValue::Text(_) => None,
+            });
+            asker.map(|asker| (asker.secret.clone(), asker.optional)).into_iter().chain(headers)
+        })
+    }
+
+    /// The scenarios that apply in this run.
+    pub(crate) fn included(&self) -> impl Iterator<Item = &Scenario> {
+        let included = self.scenarios.iter().filter(|planned| planned.left_out.is_none());
+        included.map(|planned| &planned.part.value)
+    }
+
+    /// What must be allowed to whoever runs it: to read the Secrets that it names.
+    pub(crate) fn rbac(&self) -> Vec<Rule> {
+        let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (reference, _) in self.included().flat_map(|scenario| self.secrets_of(scenario)) {
+            if let SecretRef::Kubernetes(place) = reference.value {
+                names.entry(place.namespace.unwrap_or_default()).or_default().insert(place.secret);
+            }
+        }
+        names.into_iter().map(|(namespace, names)| Rule::get_secrets(&namespace, names)).collect()
+    }
+
     /// The checks of the plan and, once there are facts, of the suites' cases.
     pub(crate) fn checks(&self, facts: Option<&Facts>) -> Vec<Check> {
         let scenarios = self.scenarios.iter().map(|planned| {
             let mut check = scenario_check(&planned.part, self.min_days);
-            check.left_out.clone_from(&planned.left_out);
+            let unset = || facts?.unset(self, &planned.part.value);
+            check.left_out = planned.left_out.clone().or_else(unset);
             check
         });
         let suites = self.suites.iter().flat_map(|planned| {

@@ -53,21 +53,21 @@ pub(crate) fn conclude<G: Gate>(about: About, plan: &G::Plan, facts: &G::Facts) 
 }
 
 /// The record of a run that has not ended: everything undetermined. It stands until the real one takes its place, so
-/// that a run that is killed leaves no green report of an earlier one behind.
-pub(crate) fn unfinished<G: Gate>(about: About, plan: &G::Plan) -> RunRecord {
+/// that a run that is killed leaves no green report of an earlier one behind. `why` is the reason that it gives.
+pub(crate) fn unfinished<G: Gate>(about: About, plan: &G::Plan, why: &str) -> RunRecord {
     let today = about.started.to_zoned(TimeZone::UTC).date();
     let checks: Vec<Check> = G::checks(plan, None);
     let judged = checks
         .iter()
         .filter(|check| check.left_out.is_none())
-        .map(|check| prodtest_gate::Judged::undetermined(check.id.clone(), "the run did not come to its end"))
+        .map(|check| prodtest_gate::Judged::undetermined(check.id.clone(), why))
         .collect();
     let settled = settle(G::NAME, checks, judged, &[], &Pardons::default(), today);
     RunRecord {
         verdict: Verdict::Undetermined,
         checks: settled.checks,
         findings: settled.findings,
-        stopped: Some("the run did not come to its end".to_owned()),
+        stopped: Some(why.to_owned()),
         ..record::<G>(about, plan, serde_json::Value::Null)
     }
 }

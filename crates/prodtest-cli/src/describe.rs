@@ -1,6 +1,6 @@
 //! `--describe`: everything that is generated from a gate (actions, templates, schemas, pages), as JSON.
 
-use prodtest_gate::Check;
+use prodtest_gate::{Check, Rule};
 #[cfg(debug_assertions)]
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
@@ -18,8 +18,8 @@ const OUTPUTS: [(&str, &str); 4] = [
     ("report", "The path of the HTML report."),
 ];
 
-/// The description of a gate, with the checks of a plan if there is one.
-pub(crate) fn describe<G: CommandLine>(checks: &[Check]) -> Value {
+/// The description of a gate, with the checks of a plan, and what it asks of a cluster, if there is one.
+pub(crate) fn describe<G: CommandLine>(checks: &[Check], rbac: &[Rule]) -> Value {
     let common = <Common as clap::Args>::augment_args(clap::Command::new("common"));
     let is_common = |arg: &clap::Arg| common.get_arguments().any(|other| other.get_id() == arg.get_id());
     let command = command::<G>();
@@ -55,8 +55,8 @@ pub(crate) fn describe<G: CommandLine>(checks: &[Check]) -> Value {
         "checks": checks,
         "schema": schemas["prodtest"]["properties"][G::NAME],
         "schemas": schemas,
-        // The rules a service account needs, as in a Kubernetes Role; none for a gate that asks no cluster.
-        "rbac": [],
+        // The rules a service account needs, as in a Role of the namespace; none for a plan that asks no cluster.
+        "rbac": rbac,
     })
 }
 

@@ -22,6 +22,8 @@ use crate::{
 
 /// Exit code of a wrong command line or configuration.
 const MISUSED: u8 = 2;
+/// What the reports say that stand until the real ones take their place.
+const UNFINISHED: &str = "the run did not come to its end";
 /// A secret this long is no ordinary word: it is taken out of whole reports too, not only of what was seen.
 const UNMISTAKABLE: usize = 8;
 
@@ -76,7 +78,7 @@ fn call<G: CommandLine>(
         return Ok(0);
     }
     if common.describe && !flags.config_given && !common.config.exists() {
-        output.result(&json(&describe::<G>(&[])));
+        output.result(&json(&describe::<G>(&[], &[])));
         return Ok(0);
     }
     let recorded = common.replay.as_deref().map(replay::read::<G>).transpose()?;
@@ -102,7 +104,7 @@ fn call<G: CommandLine>(
         return Ok(0);
     }
     if common.describe {
-        output.result(&json(&describe::<G>(&checks)));
+        output.result(&json(&describe::<G>(&checks, &G::rbac(&plan))));
         return Ok(0);
     }
     let waivers = config.waivers.clone();
@@ -110,16 +112,12 @@ fn call<G: CommandLine>(
         let pardons = replay::pardons(record, waivers, common);
         return replay::finish(replay::judge::<G>(record, Some((plan, pardons)))?, common, environment, output);
     }
-    let means = G::means(&plan, &input)?;
+    let mut means = G::means(&plan, &input)?;
     let timeout = match &common.timeout {
         Some(timeout) => timeout.0,
         None => G::timeout(&input)?,
     };
-    output.redact(Redactor::new(G::secrets(&means)));
-    if output.format == Format::Github {
-        // The runner knows the secrets that it was given by name; those from files it does not.
-        G::secrets(&means).into_iter().filter_map(add_mask).for_each(|line| output.mask(&line));
-    }
+    let sweep = guard::<G>(&means, &[], output);
     let about = About {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         service: config.service.clone(),
@@ -131,9 +129,7 @@ fn call<G: CommandLine>(
         stopped: None,
         pardons: Pardons { waivers, allow_undetermined: common.allow_undetermined.clone() },
     };
-    let unmistakable = G::secrets(&means).into_iter().filter(|secret| secret.len() >= UNMISTAKABLE);
-    let sweep = Redactor::new(unmistakable);
-    placeholder(&unfinished::<G>(about.clone(), &plan), &common.out, output, &sweep)?;
+    placeholder(&unfinished::<G>(about.clone(), &plan, UNFINISHED), &common.out, output, &sweep)?;
     let title = format!("prodtest {} ({})", G::NAME, config.environment_name);
     let unix = |time: Timestamp| u64::try_from(time.as_second()).unwrap_or_default();
     if let Some(line) = start_group(output.platform(), &title, unix(about.started)) {
@@ -141,12 +137,19 @@ fn call<G: CommandLine>(
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Refusal::usage(format!("this machine cannot run the gate: {error}")))?;
-    let (facts, stop) = runtime
-        .block_on(observe::<G>(&plan, &means, timeout, output, checks.len()))
+    let ran = runtime
+        .block_on(observe::<G>(&plan, &mut means, timeout, output, checks.len()))
         .map_err(|error| Refusal::usage(format!("this machine cannot run the gate: {error}")))?;
     if let Some(line) = end_group(output.platform(), &title, unix(Timestamp::now())) {
         output.command(&line);
     }
+    let Ran { facts, stop, sweep } = match ran {
+        Ok(ran) => ran,
+        Err(refusal) => {
+            placeholder(&unfinished::<G>(about, &plan, &refusal.to_string()), &common.out, output, &sweep)?;
+            return Err(refusal);
+        }
+    };
     let elapsed = Timestamp::now().duration_since(about.started);
     let about = About {
         duration_ms: u64::try_from(elapsed.as_millis()).unwrap_or_default(),
@@ -155,6 +158,18 @@ fn call<G: CommandLine>(
     };
     let code = finish(conclude::<G>(about, &plan, &facts), common, environment, output, &sweep);
     stop.and_then(Stop::exit_code).map_or(code, Ok)
+}
+
+/// Keeps the secrets of `means` out of everything printed from here on, some of which are kept out already. Returns
+/// what sweeps whole reports.
+fn guard<G: CommandLine>(means: &G::Means, already: &[String], output: &mut Output) -> Redactor {
+    output.redact(Redactor::new(G::secrets(means)));
+    if output.format == Format::Github {
+        // The runner knows the secrets that it was given by name; those from files and from the cluster it does not.
+        let new = G::secrets(means).into_iter().filter(|secret| !already.iter().any(|known| known == secret));
+        new.filter_map(add_mask).for_each(|line| output.mask(&line));
+    }
+    Redactor::new(G::secrets(means).into_iter().filter(|secret| secret.len() >= UNMISTAKABLE))
 }
 
 fn variable_of(environment: &Rc<Environment>) -> Variable {
@@ -198,17 +213,36 @@ fn refuse_typos(selection: &Selection, common: &Common, checks: &[Check]) -> Res
     }
 }
 
+/// What a run gave.
+struct Ran<F> {
+    facts: F,
+    stop: Option<Stop>,
+    sweep: Redactor,
+}
+
 async fn observe<G: CommandLine>(
     plan: &G::Plan,
-    means: &G::Means,
+    means: &mut G::Means,
     timeout: Duration,
-    output: &Output,
+    output: &mut Output,
     total: usize,
-) -> std::io::Result<(G::Facts, Option<Stop>)> {
+) -> std::io::Result<Result<Ran<G::Facts>, Refusal>> {
     let signals = Signals::listen()?;
     let (stop, stopped) = watch::channel::<Option<(Stop, Instant)>>(None);
     let (sender, receiver) = mpsc::unbounded_channel();
     let run = Run::new(stopped.clone(), sender);
+    let watch = signals.watch(timeout, stop);
+    tokio::pin!(watch);
+    let already: Vec<String> = G::secrets(means).into_iter().map(str::to_owned).collect();
+    let fetched = tokio::select! {
+        fetched = G::fetch(means, &run) => fetched,
+        never = &mut watch => match never {},
+    };
+    if let Err(refusal) = fetched {
+        return Ok(Err(refusal));
+    }
+    let (means, sweep) = (&*means, guard::<G>(means, &already, output));
+    let output = &*output;
     let working = async {
         let facts = G::observe(plan, means, &run).await;
         // The last sender: whoever watches sees the end.
@@ -221,10 +255,10 @@ async fn observe<G: CommandLine>(
     };
     let facts = tokio::select! {
         facts = watching => facts,
-        never = signals.watch(timeout, stop) => match never {},
+        never = watch => match never {},
     };
-    let reason = stopped.borrow().map(|(reason, _)| reason);
-    Ok((facts, reason))
+    let stop = stopped.borrow().map(|(reason, _)| reason);
+    Ok(Ok(Ran { facts, stop, sweep }))
 }
 
 fn json(value: &serde_json::Value) -> String {

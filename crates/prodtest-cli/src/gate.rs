@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use clap::Args;
 use prodtest_config::{Config, ConfigError};
-use prodtest_gate::Gate;
+use prodtest_gate::{Gate, Rule, Run};
 use schemars::JsonSchema;
 
 use crate::{Common, Selection};
@@ -34,6 +34,20 @@ pub trait CommandLine: Gate {
     /// # Errors
     /// When a secret is missing or a client cannot be made.
     fn means(plan: &Self::Plan, input: &Input<'_, Self::Flags>) -> Result<Self::Means, Refusal>;
+
+    /// Gets what must be asked for elsewhere, such as secrets of the cluster, when the run has begun: it has a deadline
+    /// then, signals end it, and reports are there. What could not be had is for [`Gate::observe`] to tell.
+    ///
+    /// # Errors
+    /// When the configuration turns out to be wrong: nothing of the service was touched.
+    fn fetch(_means: &mut Self::Means, _run: &Run) -> impl Future<Output = Result<(), Refusal>> {
+        std::future::ready(Ok(()))
+    }
+
+    /// What whoever runs this plan must be allowed to do in the cluster.
+    fn rbac(_plan: &Self::Plan) -> Vec<Rule> {
+        Vec::new()
+    }
 
     /// The values that must be kept out of everything.
     fn secrets(means: &Self::Means) -> Vec<&str>;
@@ -90,6 +104,16 @@ impl Refusal {
     /// A wrong command line, and what to do.
     pub fn usage_with_hint(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+}
+
+/// One line, without the hint.
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Usage { message, .. } => f.write_str(message),
+        }
     }
 }
 

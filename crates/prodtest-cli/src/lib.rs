@@ -3,6 +3,7 @@
 //! A gate implements [`CommandLine`] and its `main` calls [`main`]. This is the one crate that prints and that knows
 //! clap.
 
+mod cluster;
 mod conclude;
 mod describe;
 mod drive;
@@ -17,6 +18,7 @@ mod selection;
 mod stop;
 mod write;
 
+pub use cluster::{ClusterFlags, ClusterTarget};
 pub use drive::main;
 pub use flags::Common;
 pub use gate::{CommandLine, Input, Refusal, Variable};

@@ -1,6 +1,8 @@
 //! What no report, log or output may hold: secrets, in whatever form a service gives them back; and what a stranger's
 //! text must not do: give orders to a log, break a page.
 
+#[path = "secrets/cluster.rs"]
+mod cluster;
 #[path = "secrets/hostile.rs"]
 mod hostile;
 

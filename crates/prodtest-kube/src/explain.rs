@@ -19,6 +19,8 @@ pub(crate) fn problem(error: &kube::Error) -> Problem {
                 403 => Problem::Forbidden(message),
                 // Only the API itself says so; from anybody else it means that the API was not asked.
                 404 if status.reason == "NotFound" => Problem::NotFound,
+                // Any JSON reads as a status; then its code is not there.
+                0 => Problem::Garbage("an error that is none of Kubernetes' own".to_owned()),
                 code => Problem::Refused { code, message },
             }
         }
@@ -74,8 +76,11 @@ fn transport(error: &kube::Error) -> Problem {
     }
 }
 
-/// The TLS error that an error is, or that is inside an error of input or output.
+/// The TLS error that an error is, or that is inside an error of input or output, however deep: such an error does not
+/// name what is inside it as its source.
 fn tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let inside = || error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref();
-    error.downcast_ref().or_else(inside)
+    match error.downcast_ref::<io::Error>() {
+        Some(error) => tls(error.get_ref()?),
+        None => error.downcast_ref(),
+    }
 }

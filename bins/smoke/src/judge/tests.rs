@@ -2,7 +2,7 @@ use prodtest_gate::Outcome;
 use prodtest_http::{Exchange, FailureKind};
 
 use super::*;
-use crate::fixture::{answer, done, plan, seen, silence};
+use crate::fixture::{answer, done, plan, read, seen, silence};
 
 /// The judgement of `demo`: what came of it, why, and the rules of its findings.
 fn judged(rest: &str, facts: &Facts) -> (Outcome, String, Vec<String>) {
@@ -207,6 +207,39 @@ fn the_command_that_shows_more_names_the_secret_and_does_not_hold_it() {
              -H 'Content-Type: application/json' -d '…' 'https://demo/it'\\''s'"
         )
     );
+}
+
+#[test]
+fn a_secret_of_the_cluster_is_asked_for_by_the_command_too() {
+    let cluster = ClusterTarget {
+        kubeconfig: Some("my kube".into()),
+        context: Some("eu".to_owned()),
+        ..ClusterTarget::default()
+    };
+    let secret: SecretRef = read("{ kubernetes: { secret: demo, key: api.key, namespace: godel } }");
+    assert_eq!(
+        in_shell(&secret, &cluster),
+        "$(kubectl --kubeconfig 'my kube' --context 'eu' -n godel get secret demo -o \
+         go-template='{{index .data \"api.key\" | base64decode}}')"
+    );
+}
+
+#[test]
+fn a_scenario_whose_secret_was_not_given_is_undetermined_and_says_what_to_do() {
+    let step = "steps: [{ name: a, request: GET /, headers: { x: { kubernetes: { secret: b, key: c } } } }]";
+    let mut facts = seen(vec![], vec![]);
+    facts.secrets.push(Withheld {
+        secret: read("{ kubernetes: { secret: b, key: c } }"),
+        unset: false,
+        why: "forbidden".to_owned(),
+        hint: Some("apply this Role".to_owned()),
+    });
+    let judged = whole(step, &facts);
+    assert_eq!((judged.outcome, judged.reason.as_deref()), (Outcome::Undetermined, Some("forbidden")));
+    assert_eq!(judged.findings[0].help.as_deref(), Some("apply this Role"));
+    // Another scenario needs it; this one is judged by what was seen.
+    facts.scenarios[0].steps.push(done("a", vec![ok("")]));
+    assert_eq!(whole(ONE, &facts).outcome, Outcome::Passed);
 }
 
 #[test]

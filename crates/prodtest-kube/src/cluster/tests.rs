@@ -92,6 +92,7 @@ async fn an_api_that_does_not_do_its_part_is_no_configuration_error() {
         (200, b"{}".to_vec(), "what came back is something else: it is not that Secret"),
         (200, b"\xff".to_vec(), "what came back is something else: no text"),
         (500, b"".to_vec(), "it answered 500: without a word"),
+        (404, b"{\"error\":\"no such path\"}".to_vec(), "something else: an error that is none of Kubernetes' own"),
     ] {
         let error = answered(code, body).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");

@@ -75,7 +75,7 @@ impl Server {
     /// When the configuration does not say which cluster it is.
     pub fn find(access: &Access) -> Result<Self, NoServer> {
         let mut config = match kubeconfig(access)? {
-            Found::Kubeconfig(kubeconfig) => in_context(kubeconfig, access.context.as_deref())?,
+            Found::Kubeconfig(kubeconfig) => in_context(*kubeconfig, access.context.as_deref())?,
             Found::Nothing(why) => in_pod(access, &why)?,
         };
         if let Some(plugin) = &mut config.auth_info.exec {
@@ -101,7 +101,7 @@ impl fmt::Debug for Server {
 }
 
 enum Found {
-    Kubeconfig(Kubeconfig),
+    Kubeconfig(Box<Kubeconfig>),
     /// There is none, with where it was looked for.
     Nothing(String),
 }
@@ -112,7 +112,7 @@ fn kubeconfig(access: &Access) -> Result<Found, NoServer> {
         None => Kubeconfig::read(),
     };
     match read {
-        Ok(kubeconfig) => Ok(Found::Kubeconfig(kubeconfig)),
+        Ok(kubeconfig) => Ok(Found::Kubeconfig(Box::new(kubeconfig))),
         // What nobody named need not be there.
         Err(error @ KubeconfigError::FindPath) if access.kubeconfig.is_none() => Ok(Found::Nothing(words(&error))),
         Err(KubeconfigError::ReadConfig(error, path))

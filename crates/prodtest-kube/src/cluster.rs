@@ -101,7 +101,7 @@ impl Cluster {
 
     fn error(&self, call: &Call, problem: Problem) -> ClusterError {
         let Call { asked, rule } = call;
-        ClusterError { asked: asked.clone(), server: self.server.clone(), problem, rule: Some(rule.clone()) }
+        ClusterError { asked: asked.clone(), server: self.server.clone(), problem, rule: Some(Box::new(rule.clone())) }
     }
 }
 

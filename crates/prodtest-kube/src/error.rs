@@ -16,7 +16,7 @@ pub struct ClusterError {
     /// What came instead.
     pub problem: Problem,
     /// What whoever asks must be allowed to do.
-    pub rule: Option<Rule>,
+    pub rule: Option<Box<Rule>>,
 }
 
 /// What came instead.

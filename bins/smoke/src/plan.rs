@@ -32,7 +32,7 @@ pub(crate) struct Plan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca: Option<PathBuf>,
     /// The cluster that is asked for secrets that are in it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "ClusterTarget::is_unsaid")]
     pub(crate) cluster: ClusterTarget,
     /// How many days the certificate must still last where the scenario does not say.
     pub(crate) min_days: u32,

@@ -36,6 +36,12 @@ pub struct ClusterTarget {
 }
 
 impl ClusterTarget {
+    /// Whether nobody said anything.
+    #[must_use]
+    pub fn is_unsaid(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// What the flags say, else what the recorded run had if one is judged again, else what the environment says.
     #[must_use]
     pub fn new(flags: &ClusterFlags, recorded: Option<&Self>, environment: &Environment) -> Self {

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use prodtest_cli::{ClusterFlags, ClusterTarget, CommandLine, Input, Refusal};
-use prodtest_config::{BaseUrl, ConfigError, Located, SecretRef, Secrets};
+use prodtest_config::{BaseUrl, ConfigError, HostPort, Located, SecretRef, Secrets};
 use prodtest_gate::{Check, Control, Figure, Gate, Judged, Quantity, Rule, Run};
 use prodtest_http::{Client, ClientOptions};
 use serde::Deserialize;
@@ -33,6 +33,9 @@ pub(crate) struct Flags {
     /// Where the service is, instead of the environment's `url`
     #[arg(long, value_name = "URL", help_heading = "Target")]
     url: Option<BaseUrl>,
+    /// Connect there, whatever the address says, as curl's `--connect-to`; instead of the environment's `connect`
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Target")]
+    connect: Option<HostPort>,
     /// The certificate authority to trust (PEM), instead of the environment's `tls.ca`
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     ca: Option<PathBuf>,
@@ -130,9 +133,12 @@ schema, and Godel's as a worked example, come with prodtest.";
         load::suites(&section.suites, &scenarios).map_err(|error| input.config.explain(error))?;
         let mut plan = Plan {
             folder: input.config.folder.clone(),
-            connect: match recorded {
-                Some(plan) => plan.connect.clone(),
-                None => environment.connect.as_ref().map(|connect| (connect.value.host.clone(), connect.value.port)),
+            connect: match (&input.flags.connect, recorded) {
+                (None, Some(plan)) => plan.connect.clone(),
+                (flag, _) => flag
+                    .as_ref()
+                    .or_else(|| environment.connect.as_ref().map(|connect| &connect.value))
+                    .map(|connect| (connect.host.clone(), connect.port)),
             },
             ca: input.flags.ca.clone().or_else(|| match recorded {
                 Some(plan) => plan.ca.clone(),

@@ -10,6 +10,7 @@ pub mod dist;
 pub mod env;
 pub mod generate;
 pub mod image;
+pub mod interrupt;
 pub mod lab;
 pub mod pki;
 pub mod random;

@@ -17,22 +17,23 @@ fn unified() -> bool {
     Path::new(ROOT).join("cgroup.controllers").exists()
 }
 
-/// Where the lab's groups are: one place in version 2, one for each controller in version 1.
+/// Where the lab's groups are: one place in version 2, one for each hierarchy in version 1.
 fn places(lab: &Lab) -> Vec<PathBuf> {
     if unified() {
         return vec![Path::new(ROOT).join(lab.cgroup())];
     }
-    let controllers = fs::read_dir(ROOT).into_iter().flatten().flatten().map(|entry| entry.path());
-    // `unified` has no controllers where the others have them.
-    let mut places: Vec<PathBuf> =
-        controllers.filter(|path| path.join("cgroup.procs").exists() && !path.ends_with("unified")).collect();
-    places.iter_mut().for_each(|place| place.push(lab.cgroup()));
-    places
+    let hierarchies = fs::read_dir(ROOT).into_iter().flatten().flatten().map(|entry| entry.path());
+    let hierarchies = hierarchies.filter(|hierarchy| hierarchy.join("cgroup.procs").exists());
+    hierarchies.map(|hierarchy| hierarchy.join(lab.cgroup())).collect()
 }
 
 /// Makes the group of a node.
 pub(super) fn make(lab: &Lab, node: &str) -> Result<()> {
     for place in places(lab) {
+        // Beside version 1, version 2 controls nothing; the kubelet makes groups in it all the same.
+        if !unified() && place.parent().is_some_and(|hierarchy| hierarchy.ends_with("unified")) {
+            continue;
+        }
         let group = place.join(node);
         fs::create_dir_all(&group).with_context(|| format!("could not make the cgroup `{}`", group.display()))?;
         let above = place.parent().unwrap_or(Path::new(ROOT));

@@ -4,19 +4,23 @@ use std::{
     os::unix::process::ExitStatusExt as _,
     path::PathBuf,
     process::{Command, ExitCode, Stdio},
+    time::Instant,
 };
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
 
 use super::{
-    down, images,
+    down,
+    godel::{self, Godel},
+    images,
     machine::{self, Machine},
     net, node_again,
     place::{self, Lab},
     services, status, up,
 };
-use crate::say;
+use crate::{image, interrupt, say};
 
 /// Options of `cargo xtask lab`.
 #[derive(Debug, Args)]
@@ -61,6 +65,15 @@ enum Verb {
         /// The archives
         #[arg(required = true, value_name = "FILE")]
         archives: Vec<PathBuf>,
+    },
+    /// Deploy Godel with its stores: its image to the registry, its chart by Helm
+    Godel {
+        /// The namespace, which is also the first part of its host name
+        #[arg(long, value_name = "NAME", default_value = godel::RELEASE)]
+        namespace: String,
+        /// Break it; `cargo run -p godel --features faults -- --list-faults` shows how
+        #[arg(long, value_name = "NAME", value_delimiter = ',')]
+        fault: Vec<String>,
     },
     /// What a part has said: kubelet of node-1, postgres, …
     Logs {
@@ -143,6 +156,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
                 with: wanted.with.clone(),
                 install: !wanted.no_install,
             };
+            interrupt::catch()?;
             up(&lab, &wanted)?;
             say::line("  look around: eval \"$(cargo xtask lab env)\"; kubectl get pods --all-namespaces");
         }
@@ -159,6 +173,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
         Verb::Shell { on, command } => return shell(&lab, on, command),
         Verb::Load { archives } => archives.iter().try_for_each(|archive| images::load(&lab, archive))?,
+        Verb::Godel { namespace, fault } => deploy(&lab, namespace, fault)?,
         Verb::Logs { machine, part } => logs(&lab, machine, part.as_deref())?,
         Verb::Node { what, name } => {
             let Some(number) = net::node_number(name) else {
@@ -188,6 +203,17 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn deploy(lab: &Lab, namespace: &str, faults: &[String]) -> Result<()> {
+    let image = image::build(&image::Options { faults: !faults.is_empty(), ..image::Options::default() })?;
+    let begun = Instant::now();
+    let godel = Godel::prepare(lab, namespace, &godel::push(lab, &image)?)?;
+    godel.deploy(&json!({ "faults": faults }))?;
+    say::line(format_args!("Godel is ready in the namespace `{namespace}` after {}", say::time(begun.elapsed())));
+    let curl = format!("curl --cacert {} --connect-to ::{}", lab.pki("ca.crt").display(), godel.connect()?);
+    say::line(format_args!("  ask it: {curl} {}/api/health/ready", godel.url()));
+    Ok(())
 }
 
 fn machine<'a>(lab: &'a Lab, name: &str) -> Result<Machine<'a>> {

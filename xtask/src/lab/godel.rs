@@ -1,6 +1,7 @@
 //! Godel on the lab: what an installer does before Helm, Helm, and the wait for the first answer from outside.
 
 use std::{
+    ffi::OsString,
     io::Write as _,
     path::Path,
     process::{Command, Output, Stdio},
@@ -13,11 +14,11 @@ use serde_json::{Value, json};
 use super::{
     forward,
     kubectl::{self, kubectl},
-    pki::base64,
+    pki::{base64, unbase64},
     place::Lab,
     services, wait,
 };
-use crate::{image::Image, random, sh, tools};
+use crate::{image::Image, random, repo, sh, tools};
 
 /// The chart.
 pub const CHART: &str = "examples/godel/chart";
@@ -56,8 +57,6 @@ pub struct Pushed {
     pub repository: String,
     /// The digest of its manifest.
     pub digest: String,
-    /// The version that it is of.
-    pub version: String,
 }
 
 /// The service's keys.
@@ -71,6 +70,26 @@ pub struct Keys {
     pub admin: String,
 }
 
+/// The Secret that holds them.
+const KEYS: &str = "godel-api-key";
+
+impl Keys {
+    /// Those that a namespace has.
+    fn of(lab: &Lab, namespace: &str) -> Result<Option<Self>> {
+        let name = ["--namespace", namespace, "secret", KEYS, "--ignore-not-found"];
+        let said = sh::quietly(kubectl(lab)?.arg("get").args(name).args(["--output", "json"]))?;
+        if said.trim().is_empty() {
+            return Ok(None);
+        }
+        let secret: Value = serde_json::from_str(&said).context("`kubectl` said something that is no JSON")?;
+        let key = |name: &str| {
+            let value = secret["data"][name].as_str().with_context(|| format!("`{KEYS}` has no `{name}`"))?;
+            unbase64(value)
+        };
+        Ok(Some(Self { own: key("key")?, other: key("other-key")?, admin: key("admin-key")? }))
+    }
+}
+
 /// Pushes an image of Godel to the lab's registry.
 ///
 /// # Errors
@@ -78,18 +97,21 @@ pub struct Keys {
 pub fn push(lab: &Lab, image: &Image) -> Result<Pushed> {
     let digest = services::push(lab, &image.archive, &image.reference)?;
     ensure!(digest == image.digest, "pushed as {digest}, built as {}", image.digest);
-    let (name, version) = image.reference.split_once(':').context("an image without a tag")?;
-    Ok(Pushed { repository: format!("{}/{name}", services::REGISTRY), digest, version: version.to_owned() })
+    let (name, _) = image.reference.split_once(':').context("an image without a tag")?;
+    Ok(Pushed { repository: format!("{}/{name}", services::REGISTRY), digest })
 }
 
 impl<'a> Godel<'a> {
     /// Makes the namespace and all that must be there before the chart: keys, a database, a Redis database, the login
-    /// to the registry, a certificate. Nothing is deployed yet.
+    /// to the registry, a certificate. Nothing is deployed yet. A namespace that has its keys is taken as it is.
     ///
     /// # Errors
     /// When the cluster or a store does not take it.
     pub fn prepare(lab: &'a Lab, namespace: &str, image: &Pushed) -> Result<Self> {
         lab.running()?;
+        if let Some(keys) = Keys::of(lab, namespace)? {
+            return Ok(Self { lab, namespace: namespace.to_owned(), image: image.clone(), keys });
+        }
         let keys = Keys { own: random::hex()?, other: random::hex()?, admin: random::hex()? };
         let godel = Self { lab, namespace: namespace.to_owned(), image: image.clone(), keys };
         let labels = json!({
@@ -100,15 +122,17 @@ impl<'a> Godel<'a> {
             "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": godel.namespace, "labels": labels },
         });
         let Keys { own, other, admin } = &godel.keys;
+        let keys = godel.secret(KEYS, &json!({ "key": own, "other-key": other, "admin-key": admin }));
         kubectl::apply(
             lab,
             &[
                 namespace,
-                godel.secret("godel-api-key", &json!({ "key": own, "other-key": other, "admin-key": admin })),
                 godel.secret("godel-db-credentials", &godel.database()?),
                 godel.secret("godel-redis-credentials", &json!({ "url": godel.redis()? })),
                 godel.login()?,
                 godel.certificate()?,
+                // The last: where it is, so is the rest.
+                keys,
             ],
         )?;
         Ok(godel)
@@ -157,7 +181,7 @@ impl<'a> Godel<'a> {
     pub fn values(&self) -> Value {
         json!({
             "image": { "repository": self.image.repository, "digest": self.image.digest },
-            "version": self.image.version,
+            "version": repo::VERSION,
             "imagePullSecrets": [{ "name": "registry-login" }],
             "database": { "ca": true },
             "ingress": { "host": self.host() },
@@ -217,10 +241,21 @@ impl<'a> Godel<'a> {
     /// # Errors
     /// When that does not come about; with what its pods say.
     pub fn wait(&self) -> Result<()> {
+        // An autoscaler begins with one pod, and has its minimum a moment later.
+        wait::until("the autoscaler to have its minimum", PATIENCE, || self.scaled())?;
         let patience = format!("--timeout={}s", PATIENCE.as_secs());
         let mut status = self.kubectl()?;
         sh::quietly(status.args(["rollout", "status", WORKLOAD, &patience])).with_context(|| self.pods())?;
         wait::until(&format!("`{}` to answer", self.url()), PATIENCE, || self.get("/api/health/ready"))?;
+        Ok(())
+    }
+
+    fn scaled(&self) -> Result<()> {
+        let of = |kind: &str| kubectl::get(self.lab, &["--namespace", &self.namespace, kind]);
+        let scalers = of("horizontalpodautoscalers")?;
+        let Some(least) = scalers["items"][0]["spec"]["minReplicas"].as_u64() else { return Ok(()) };
+        let wanted = of(WORKLOAD)?["spec"]["replicas"].as_u64().unwrap_or_default();
+        ensure!(wanted >= least, "{wanted} of at least {least} pods are wanted");
         Ok(())
     }
 
@@ -266,18 +301,41 @@ impl<'a> Godel<'a> {
         Ok(format!("127.0.0.1:{port}"))
     }
 
-    /// Asks it through the ingress, with the key of the first tenant; the body of a 200.
+    /// What a gate has to be told to judge it: the address, the way to it, the cluster.
     ///
     /// # Errors
-    /// For anything but a 200.
+    /// When the lab has no ingress.
+    pub fn target(&self) -> Result<Vec<OsString>> {
+        let mut words: Vec<OsString> = Vec::new();
+        let mut add = |name: &str, value: OsString| words.extend([OsString::from(name), value]);
+        add("--url", self.url().into());
+        add("--connect", self.connect()?.into());
+        add("--ca", self.lab.pki("ca.crt").into());
+        add("--kubeconfig", self.lab.kubeconfig().into());
+        add("--namespace", self.namespace.clone().into());
+        Ok(words)
+    }
+
+    /// Asks it through the ingress; the body of a success.
+    ///
+    /// # Errors
+    /// For anything else.
     pub fn get(&self, path: &str) -> Result<String> {
+        sh::quietly(&mut self.curl(path)?)
+    }
+
+    /// `curl` through the ingress, with the key of the first tenant.
+    ///
+    /// # Errors
+    /// When the lab has no ingress.
+    pub fn curl(&self, path: &str) -> Result<Command> {
         let mut curl = sh::program("curl");
         curl.args(["--silent", "--show-error", "--fail-with-body", "--max-time", "5", "--cacert"])
             .arg(self.lab.pki("ca.crt"))
             .args(["--connect-to", &format!("::{}", self.connect()?)])
             .args(["--header", &format!("X-API-Key: {}", self.keys.own)])
             .arg(format!("{}{path}", self.url()));
-        sh::quietly(&mut curl)
+        Ok(curl)
     }
 
     /// Removes the namespace and the database. Does not wait for its pods.

@@ -26,13 +26,12 @@ pub fn kubectl(lab: &Lab) -> Result<Command> {
 /// # Errors
 /// With what the API says of them.
 pub fn apply(lab: &Lab, objects: &[Value]) -> Result<()> {
-    feed(kubectl(lab)?.args(["apply", "--filename", "-"]), objects)
-}
-
-/// Gives objects to a `kubectl` that reads them from its standard input.
-pub(super) fn feed(kubectl: &mut Command, objects: &[Value]) -> Result<()> {
+    if objects.is_empty() {
+        return Ok(());
+    }
     let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": objects });
-    let mut child = kubectl
+    let mut child = kubectl(lab)?
+        .args(["apply", "--filename", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

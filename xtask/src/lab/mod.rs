@@ -37,6 +37,7 @@ pub use self::{
     images::load,
     kubectl::{apply, get, kubectl},
     machine::{Machine, Role},
+    net::machine,
     place::{DEFAULT, Lab, Passwords, Settings},
     services::Service,
     up::up,

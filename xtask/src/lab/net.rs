@@ -46,7 +46,7 @@ pub(super) fn node_number(name: &str) -> Option<u8> {
 
 /// The machine of this name.
 #[must_use]
-pub(super) fn machine<'a>(lab: &'a Lab, name: &str) -> Option<Machine<'a>> {
+pub fn machine<'a>(lab: &'a Lab, name: &str) -> Option<Machine<'a>> {
     if name == CONTROL_PLANE {
         return Some(Machine::control_plane(lab));
     }

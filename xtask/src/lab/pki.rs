@@ -5,6 +5,7 @@
 use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, Result};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rcgen::KeyPair;
 
 use super::{files, net, place::Lab};
@@ -90,6 +91,10 @@ fn kubeconfig(server: &str, ca: &str, user: &str, certificate: &Certificate) -> 
 
 /// Base 64, as Kubernetes writes bytes.
 pub(super) fn base64(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
+    STANDARD.encode(bytes)
+}
+
+/// The text that was written so.
+pub(super) fn unbase64(text: &str) -> Result<String> {
+    String::from_utf8(STANDARD.decode(text).context("not base 64")?).context("not a text")
 }

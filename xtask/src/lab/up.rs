@@ -172,7 +172,7 @@ fn start(lab: &Lab, settings: &Settings, services: &[&'static Service], progress
     progress.reached("machines and control plane");
     let mut jobs: Vec<Job<'_>> = vec![Box::new(|| {
         let objects = services.iter().map(|service| service.objects(lab)).collect::<Result<Vec<_>>>()?.concat();
-        if objects.is_empty() { Ok(()) } else { kubectl::apply(lab, &objects) }
+        kubectl::apply(lab, &objects)
     })];
     for number in 1..=settings.nodes {
         jobs.push(Box::new(move || node::start(lab, settings, number)));

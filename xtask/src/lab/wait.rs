@@ -5,9 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 
 use super::{machine, place::Lab};
+use crate::interrupt;
 
 /// How often it is looked.
 const PERIOD: Duration = Duration::from_millis(40);
@@ -21,6 +22,7 @@ pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T>
     loop {
         match look() {
             Ok(seen) => return Ok(seen),
+            Err(_) if interrupt::happened() => bail!("interrupted while waiting for {what}"),
             Err(last) if begun.elapsed() >= limit => {
                 return Err(anyhow!("waited {} s for {what}; last seen: {last:#}", limit.as_secs()));
             }

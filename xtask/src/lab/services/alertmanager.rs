@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use anyhow::Result;
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::{Service, nothing, sink};
@@ -18,6 +19,7 @@ pub(super) static FIRST: Service = Service {
     address: Some(ADDRESSES[0]),
     ports: &[("alertmanager-1", PORT)],
     tools: &[],
+    end: Signal::TERM,
     needs_api: false,
     start,
     objects: nothing,
@@ -29,6 +31,7 @@ pub(super) static SECOND: Service = Service {
     address: Some(ADDRESSES[1]),
     ports: &[("alertmanager-2", PORT)],
     tools: &[],
+    end: Signal::TERM,
     needs_api: false,
     start,
     objects: nothing,
@@ -59,7 +62,9 @@ fn start(_: &Lab, machine: &Machine<'_>) -> Result<()> {
         .arg(format!("--config.file={}", file.display()))
         .arg("--storage.path=/var/lib/lab")
         .arg(format!("--web.listen-address={own}:{PORT}"))
-        .arg(format!("--cluster.listen-address={own}:{GOSSIP}"));
+        .arg(format!("--cluster.listen-address={own}:{GOSSIP}"))
+        // How long the second waits for the first to have sent an alert, before it sends it itself.
+        .arg("--cluster.peer-timeout=1s");
     for peer in ADDRESSES.iter().filter(|peer| **peer != own) {
         alertmanager.arg(format!("--cluster.peer={peer}:{GOSSIP}"));
     }

@@ -1,6 +1,7 @@
 //! CoreDNS: the cluster's names, and those of the lab's machines.
 
 use anyhow::Result;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{Service, on_control_plane};
@@ -15,6 +16,7 @@ pub(super) static SERVICE: Service = Service {
     address: None,
     ports: &[("dns", 53)],
     tools: &["coredns"],
+    end: Signal::TERM,
     needs_api: true,
     start,
     objects,

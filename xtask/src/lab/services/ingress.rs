@@ -1,6 +1,7 @@
 //! Traefik, the ingress controller; TLS by the secrets that Ingresses name.
 
 use anyhow::Result;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::Service;
@@ -15,6 +16,7 @@ pub(super) static SERVICE: Service = Service {
     address: None,
     ports: &[("http", 80), ("https", 443)],
     tools: &["traefik"],
+    end: Signal::TERM,
     needs_api: true,
     start,
     objects,

@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Context as _, Result};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{Service, on_control_plane};
@@ -19,6 +20,7 @@ pub(super) static SERVICE: Service = Service {
     address: None,
     ports: &[("metrics", PORT)],
     tools: &["metrics-server"],
+    end: Signal::TERM,
     needs_api: true,
     start,
     objects,

@@ -41,6 +41,8 @@ pub struct Service {
     pub ports: &'static [(&'static str, u16)],
     /// The tools that it is made of.
     pub tools: &'static [&'static str],
+    /// What asks it to end.
+    end: Signal,
     /// Whether it can only start when the API server answers.
     needs_api: bool,
     /// Writes what it is configured by, and starts it. Called again after each stop.
@@ -149,7 +151,7 @@ impl Service {
     /// # Errors
     /// When it does not run, or does not end.
     pub fn stop(&self, lab: &Lab, at_once: bool) -> Result<()> {
-        self.machine(lab).stop(self.name, if at_once { Signal::KILL } else { Signal::TERM })
+        self.machine(lab).stop(self.name, if at_once { Signal::KILL } else { self.end })
     }
 
     /// Cuts it off from everybody, or ends that.

@@ -4,6 +4,7 @@
 use std::{net::Ipv4Addr, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result};
+use rustix::process::Signal;
 
 use super::{Service, nothing};
 use crate::{
@@ -17,6 +18,8 @@ pub(super) static SERVICE: Service = Service {
     address: Some(Ipv4Addr::new(10, 240, 0, 101)),
     ports: &[("postgres", 5432)],
     tools: &[],
+    // At SIGTERM it would wait for its clients, who stay.
+    end: Signal::INT,
     needs_api: false,
     start,
     objects: nothing,

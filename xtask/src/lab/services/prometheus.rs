@@ -3,6 +3,7 @@
 use std::{fs, net::Ipv4Addr};
 
 use anyhow::{Context as _, Result};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{Service, alertmanager, nothing};
@@ -19,6 +20,7 @@ pub(super) static SERVICE: Service = Service {
     address: Some(Ipv4Addr::new(10, 240, 0, 104)),
     ports: &[("prometheus", PORT)],
     tools: &["prometheus"],
+    end: Signal::TERM,
     needs_api: true,
     start,
     objects: nothing,

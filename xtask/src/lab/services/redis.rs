@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use anyhow::Result;
+use rustix::process::Signal;
 
 use super::{Service, nothing};
 use crate::{
@@ -16,6 +17,7 @@ pub(super) static SERVICE: Service = Service {
     address: Some(Ipv4Addr::new(10, 240, 0, 102)),
     ports: &[("redis", 6379)],
     tools: &[],
+    end: Signal::TERM,
     needs_api: false,
     start,
     objects: nothing,

@@ -3,6 +3,7 @@
 use std::{fs, io::Write as _, net::Ipv4Addr, path::Path, process::Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::process::Signal;
 
 use super::{Service, nothing};
 use crate::{
@@ -16,6 +17,7 @@ pub(super) static SERVICE: Service = Service {
     address: Some(Ipv4Addr::new(10, 240, 0, 103)),
     ports: &[("registry", 5000)],
     tools: &[],
+    end: Signal::TERM,
     needs_api: false,
     start,
     objects: nothing,

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use anyhow::Result;
+use rustix::process::Signal;
 
 use super::{Service, nothing};
 use crate::{
@@ -19,6 +20,7 @@ pub(super) static SERVICE: Service = Service {
     address: Some(ADDRESS),
     ports: &[("sink", PORT)],
     tools: &["kube"],
+    end: Signal::TERM,
     needs_api: false,
     start,
     objects: nothing,

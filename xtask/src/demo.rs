@@ -1,28 +1,28 @@
-//! `cargo xtask demo`: the gate against the reference service, healthy or broken.
+//! `cargo xtask demo`: the reference service on a real cluster, judged there by the gate, healthy or broken.
+//!
+//! Three stages that it can be shown on: the lab; a cluster of the user's; and, where neither can be had, a process on
+//! loopback, of which less can be judged.
+
+mod on_current;
+mod on_lab;
+mod process;
 
 use std::{
-    env::consts::EXE_SUFFIX,
-    fs::File,
-    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitCode, ExitStatus, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
+    process::ExitCode,
+    time::Instant,
 };
 
 use anyhow::{Context as _, Result};
-use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use clap::ValueEnum;
 
+pub use self::process::{code, once};
 use crate::{
-    describe, pki, repo, say,
-    service::{Keys, Service},
-    sh,
+    describe,
+    lab::{self, up},
+    say, sh,
     test::FEATURES,
+    tools,
 };
 
 /// Options of `cargo xtask demo`.
@@ -35,22 +35,65 @@ pub struct Options {
     /// Folder for the reports
     #[arg(long, value_name = "DIR", default_value = "prodtest-results")]
     out: PathBuf,
+
+    /// Leave everything up, and say how to look around
+    #[arg(long)]
+    keep: bool,
+
+    /// Which cluster
+    #[arg(long, value_enum, default_value_t = Cluster::Lab)]
+    cluster: Cluster,
+
+    /// With `--cluster current`: an image of Godel that the cluster can pull, `REGISTRY/godel@sha256:…`
+    #[arg(long, value_name = "IMAGE", required_if_eq("cluster", "current"))]
+    image: Option<String>,
+
+    /// No cluster: the service as a process of this machine
+    #[arg(long, conflicts_with_all = ["cluster", "keep"])]
+    local: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Cluster {
+    /// One that is made for it of this machine's namespaces; needs root and Go
+    Lab,
+    /// The current context of `KUBECONFIG`; a namespace is made in it, and removed
+    Current,
 }
 
 /// The gate of the demo.
 const GATE: &str = "smoke";
+
+/// The lab of the demo: a user's own is not touched.
+const LAB: &str = "demo";
 
 /// Builds, runs, shows. The exit code is the gate's.
 ///
 /// # Errors
 /// When something cannot be built or started.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let programs = build()?;
-    let out = std::path::absolute(&options.out).context("`--out` is no path")?;
     let begun = Instant::now();
-    let status = once(&programs, options.fault.as_deref(), &out, None)?;
-    let report = out.join(format!("{GATE}.html"));
+    let out = std::path::absolute(&options.out).context("`--out` is no path")?;
+    let cannot = up::possible().err().filter(|_| options.cluster == Cluster::Lab);
+    let status = if options.local || cannot.is_some() {
+        if let Some(why) = &cannot {
+            say::line(format_args!("no cluster: {why:#}"));
+        }
+        say::line("the service runs as a process of this machine; what is missing for the rest: a cluster");
+        once(&build()?, options.fault.as_deref(), &out, None)?
+    } else {
+        let lab = lab::Lab::named(LAB)?;
+        if options.cluster == Cluster::Lab && tools::find("kube").is_none() {
+            say::line("the first time takes about 25 minutes, for Kubernetes is built; then it is less than a minute");
+        }
+        let programs = build()?;
+        match (options.cluster, &options.image) {
+            (Cluster::Current, Some(image)) => on_current::show(&programs, options, image, &out)?,
+            _ => on_lab::show(&lab, &programs, options, &out)?,
+        }
+    };
     say::line("");
+    let report = out.join(format!("{GATE}.html"));
     if report.is_file() {
         say::line(format_args!("report: {}", report.display()));
     }
@@ -71,69 +114,10 @@ pub fn build() -> Result<PathBuf> {
     Ok(sh::build(&["--package", &gate, "--package", "godel", "--features", FEATURES])?.join("debug"))
 }
 
-/// One run of the gate against a service of its own. Its output goes to `log`, or to where this program's goes.
-///
-/// # Errors
-/// When the service or the gate cannot be started.
-pub fn once(programs: &Path, fault: Option<&str>, out: &Path, log: Option<&Path>) -> Result<ExitStatus> {
-    let folder = tempfile::tempdir().context("could not make a folder")?;
-    let pki = pki::make(folder.path())?;
-    let keys = Keys::new()?;
-    // From here on, a signal does not end this program: the gate gets it too, and the service outlives the gate.
-    let signals = Signals::catch()?;
-    let godel = programs.join(format!("godel{EXE_SUFFIX}"));
-    let service = Service::start(&godel, &keys, Some(&pki), fault, &folder.path().join("godel.log"))?;
-
-    let (config, environment) = describe::EXAMPLE;
-    let mut gate = Command::new(programs.join(describe::program(GATE)));
-    gate.current_dir(repo::root())
-        .args(["--config", config, "--env", environment, "--url", &service.url])
-        .arg("--ca")
-        .arg(&pki.ca)
-        .arg("--out")
-        .arg(out)
-        .envs(keys.variables());
-    if let Some(log) = log {
-        let log = File::create(log).with_context(|| format!("could not write `{}`", log.display()))?;
-        let errors = log.try_clone().context("could not share a file")?;
-        gate.stdin(Stdio::null()).stdout(log).stderr(errors);
-    }
-    let gate = gate.spawn().context("could not start the gate")?;
-    signals.wait(gate)
-}
-
-/// What a shell would say of it.
-#[must_use]
-pub fn code(status: ExitStatus) -> u8 {
-    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-    u8::try_from(code).unwrap_or(u8::MAX)
-}
-
-/// Signals that were caught, and wait to be passed on.
-struct Signals {
-    terminate: Arc<AtomicBool>,
-}
-
-impl Signals {
-    fn catch() -> Result<Self> {
-        // SIGINT comes from the terminal, which sends it to the gate as well: nothing is left to do.
-        signal_hook::flag::register(SIGINT, Arc::default()).context("could not catch SIGINT")?;
-        let terminate = Arc::default();
-        signal_hook::flag::register(SIGTERM, Arc::clone(&terminate)).context("could not catch SIGTERM")?;
-        Ok(Self { terminate })
-    }
-
-    /// Waits for the gate; passes SIGTERM on, which comes to this program alone.
-    fn wait(&self, mut gate: Child) -> Result<ExitStatus> {
-        loop {
-            if let Some(status) = gate.try_wait().context("could not wait for the gate")? {
-                return Ok(status);
-            }
-            if self.terminate.swap(false, Ordering::Relaxed) {
-                // Gone already: then it is waited for next.
-                let _ = kill_process(Pid::from_child(&gate), Signal::TERM);
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
+/// The gate, told where its configuration is and where to report.
+fn gate(programs: &Path, environment: &str, out: &Path) -> std::process::Command {
+    let (config, _) = describe::EXAMPLE;
+    let mut gate = std::process::Command::new(programs.join(describe::program(GATE)));
+    gate.current_dir(crate::repo::root()).args(["--config", config, "--env", environment, "--out"]).arg(out);
+    gate
 }

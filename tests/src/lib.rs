@@ -1,1 +1,10 @@
-//! What no single crate can test: end to end, faults, platforms.
+//! What no single crate can test: end to end, faults, platforms. And what its tests of a cluster share: a lab, Godel in
+//! a namespace of its own, faults of the cluster and its stores.
+
+mod fault;
+mod lab;
+mod release;
+
+pub use fault::{ClusterFault, Injected};
+pub use lab::{OwnLab, SHARED, shared};
+pub use release::Release;

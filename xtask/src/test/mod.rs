@@ -11,7 +11,11 @@ use std::{
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
-use crate::{generate, say, sh, tools};
+use crate::{
+    generate, interrupt,
+    lab::{self, Lab},
+    repo, say, sh, tools,
+};
 
 /// The features of the workspace that tests need: a reference service that can be broken.
 pub const FEATURES: &str = "godel/faults";
@@ -39,6 +43,8 @@ pub enum Stage {
     Unit,
     /// Scripts, workflows, actions, licences.
     Lint,
+    /// The lab, and what is tested on it.
+    Lab,
     /// The actions under act, the templates under gitlab-ci-local, the reports against their schemas.
     Platforms,
 }
@@ -70,10 +76,11 @@ impl Stage {
             Self::Unit => {
                 tools::ensure_all()?;
                 build()?;
-                let skips = PLATFORMS.iter().flat_map(|prefix| ["--skip", prefix]);
+                let skips = PLATFORMS.iter().chain(&LABS).flat_map(|prefix| ["--skip", prefix]);
                 sh::run(cargo_test().args(["--no-fail-fast", "--"]).args(skips))
             }
             Self::Lint => lint::run(),
+            Self::Lab => on_lab(),
             Self::Platforms => {
                 tools::ensure_all()?;
                 build()?;
@@ -85,6 +92,29 @@ impl Stage {
 
 /// How the names of the tests of the platforms begin; each is the name of its file.
 const PLATFORMS: [&str; 3] = ["platform_act_", "platform_gitlab_", "platform_schemas_"];
+
+/// How the names of the tests begin that need a lab; likewise.
+const LABS: [&str; 3] = ["lab_life_", "lab_cluster_", "lab_nodes_"];
+
+/// The name of the lab that the tests share.
+const SHARED: &str = "test";
+
+/// Tests the lab, and what is tested on it: one for all that do no harm to each other, and one for each that does.
+fn on_lab() -> Result<()> {
+    tools::ensure_all()?;
+    tools::ensure_lab()?;
+    // As everything of that module is built, or it would be built again.
+    sh::run(sh::program("go").args(["test", "-trimpath", "./rules"]).current_dir(repo::root().join("tests/lab/kube")))?;
+    build()?;
+    interrupt::catch()?;
+    let lab = Lab::named(SHARED)?;
+    // What a run that was killed left: it may be of another state of this clone.
+    lab::down(&lab)?;
+    lab::up(&lab, &lab::up::Options::default())?;
+    let tested = sh::run(cargo_test().args(["--no-fail-fast", "--test", "lab_*", "--", "--test-threads=3"]));
+    lab::down(&lab)?;
+    tested
+}
 
 /// What every build of the tests has in common, so that nothing is built twice.
 const SELECTION: [&str; 4] = ["--locked", "--workspace", "--features", FEATURES];

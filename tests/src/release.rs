@@ -1,0 +1,109 @@
+//! Godel in a namespace of its own, and a gate that is sent at it through the ingress.
+
+use std::{
+    collections::BTreeMap,
+    ops::Deref,
+    sync::{Mutex, PoisonError},
+};
+
+use prodtest_testkit::GateCommand;
+use serde_json::{Value, json};
+use xtask::{
+    image,
+    lab::{
+        Lab,
+        godel::{self, Godel, Pushed},
+    },
+};
+
+/// Godel on a lab. The namespace goes with this.
+#[derive(Debug)]
+pub struct Release<'a> {
+    godel: Godel<'a>,
+    lab: &'a Lab,
+}
+
+impl<'a> Release<'a> {
+    /// A namespace with everything that the chart needs, and nothing deployed. `faults`: of the image that has switches.
+    ///
+    /// # Panics
+    /// When the image cannot be built, or the lab does not take it.
+    #[must_use]
+    pub fn prepare(lab: &'a Lab, namespace: &str, faults: bool) -> Self {
+        let godel = Godel::prepare(lab, namespace, &pushed(lab, faults)).expect("a namespace");
+        Self { godel, lab }
+    }
+
+    /// One pod, healthy or with these faults, that answers through the ingress.
+    ///
+    /// # Panics
+    /// When it does not get there.
+    #[must_use]
+    pub fn one(lab: &'a Lab, namespace: &str, faults: &[&str]) -> Self {
+        let release = Self::prepare(lab, namespace, !faults.is_empty());
+        release.godel.deploy(&json!({ "replicaCount": 1, "faults": faults })).expect("Godel");
+        release
+    }
+
+    /// The lab that it is on.
+    #[must_use]
+    pub fn lab(&self) -> &'a Lab {
+        self.lab
+    }
+
+    /// The smoke gate with Godel's configuration for the lab. The keys come from the cluster.
+    ///
+    /// # Panics
+    /// When the lab has no ingress.
+    #[must_use]
+    pub fn smoke(&self) -> GateCommand {
+        GateCommand::new("smoke")
+            .args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"])
+            .args(self.target().expect("an ingress"))
+    }
+
+    /// Objects of its namespace.
+    ///
+    /// # Panics
+    /// When the API does not answer.
+    #[must_use]
+    pub fn objects(&self, kind: &str) -> Vec<Value> {
+        let all = xtask::lab::get(self.lab, &["--namespace", &self.namespace, kind]).expect("an answer");
+        all["items"].as_array().expect("a list").clone()
+    }
+
+    /// One object of its namespace, `deployment/godel-api`.
+    ///
+    /// # Panics
+    /// When there is none, or the API does not answer.
+    #[must_use]
+    pub fn object(&self, name: &str) -> Value {
+        xtask::lab::get(self.lab, &["--namespace", &self.namespace, name]).expect("an object")
+    }
+}
+
+impl<'a> Deref for Release<'a> {
+    type Target = Godel<'a>;
+
+    fn deref(&self) -> &Godel<'a> {
+        &self.godel
+    }
+}
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        // A test that fails says why by itself.
+        let _ = self.godel.remove();
+    }
+}
+
+/// Each image is pushed once to each lab.
+fn pushed(lab: &Lab, faults: bool) -> Pushed {
+    static DONE: Mutex<BTreeMap<(String, bool), Pushed>> = Mutex::new(BTreeMap::new());
+    let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let push = || {
+        let image = image::build(&image::Options { faults, ..image::Options::default() }).expect("an image");
+        godel::push(lab, &image).expect("a registry that takes it")
+    };
+    done.entry((lab.name.clone(), faults)).or_insert_with(push).clone()
+}

@@ -1,0 +1,66 @@
+//! The demo, as a newcomer runs it: on a lab, on a cluster of theirs, and where there is none.
+
+use std::{path::Path, process::Command};
+
+use prodtest_testkit::binary;
+use prodtest_tests::shared;
+use xtask::{
+    image,
+    lab::{self, Lab},
+};
+
+/// `cargo xtask demo`: its exit code and what it said.
+fn demo(out: &Path, arguments: &[&str], kubeconfig: Option<&Path>) -> (Option<i32>, String) {
+    let mut command = Command::new(binary("xtask"));
+    command.args(["demo", "--out"]).arg(out).args(arguments);
+    if let Some(kubeconfig) = kubeconfig {
+        command.env("KUBECONFIG", kubeconfig);
+    }
+    let output = command.output().expect("it starts");
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    (output.status.code(), said)
+}
+
+#[test]
+fn lab_demo_deploys_judges_reports_and_leaves_nothing() {
+    if shared().is_none() {
+        return;
+    }
+    let out = tempfile::tempdir().expect("a folder");
+    let (code, said) = demo(out.path(), &[], None);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("10 passed, 0 failed, 0 undetermined, 0 skipped"), "{said}");
+    assert!(out.path().join("smoke.html").is_file(), "{said}");
+    assert!(Lab::named("demo").expect("a lab").running().is_err(), "{said}");
+}
+
+#[test]
+fn lab_demo_on_a_cluster_of_the_users_takes_a_namespace_and_removes_it() {
+    let Some(lab) = shared() else { return };
+    // The shared lab stands for a cluster of the user's; this is how they would bring an image to it.
+    let image = image::build(&image::Options::default()).expect("an image");
+    lab::load(&lab, &image.archive).expect("it is loaded");
+    let name = format!("docker.io/library/{}", image.reference);
+    let out = tempfile::tempdir().expect("a folder");
+    let arguments = ["--cluster", "current", "--image", &name];
+    let (code, said) = demo(out.path(), &arguments, Some(&lab.kubeconfig()));
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("9 passed, 0 failed, 0 undetermined, 1 skipped"), "{said}");
+    assert!(said.contains("not there, and so not judged: TLS and an ingress, PostgreSQL, Redis"), "{said}");
+    let left = lab::get(&lab, &["namespaces"]).expect("an answer");
+    let left = left["items"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .any(|one| one["metadata"]["name"] == "prodtest-demo" && one["metadata"]["deletionTimestamp"].is_null());
+    assert!(!left, "the namespace is still there: {said}");
+}
+
+#[test]
+fn lab_demo_without_a_cluster_judges_a_process_and_says_what_is_missing() {
+    let out = tempfile::tempdir().expect("a folder");
+    let (code, said) = demo(out.path(), &["--local", "--fault", "tenant-leak"], None);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("9 passed, 1 failed"), "{said}");
+    assert!(said.contains("what is missing for the rest: a cluster"), "{said}");
+}

@@ -16,7 +16,7 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Start the reference service, run the gate against it, show where the report is
+    /// Deploy the reference service on a real cluster, judge it there, show where the report is
     Demo(demo::Options),
     /// Everything that CI runs, after installing what it needs into the cache
     Test(test::Options),

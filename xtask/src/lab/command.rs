@@ -176,10 +176,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         Verb::Godel { namespace, fault } => deploy(&lab, namespace, fault)?,
         Verb::Logs { machine, part } => logs(&lab, machine, part.as_deref())?,
         Verb::Node { what, name } => {
-            let Some(number) = net::node_number(name) else {
-                bail!(
-                    "`{name}` is no node\n  hint: node-1, node-2, …; managed services have `cargo xtask lab service`"
-                );
+            let nodes = lab.running()?.nodes;
+            let Some(number) = net::node_number(name).filter(|number| *number <= nodes) else {
+                let known = (1..=nodes).map(net::node_name).collect::<Vec<_>>().join(", ");
+                bail!("no node `{name}`; there are {known}\n  hint: managed services have `cargo xtask lab service`");
             };
             match what {
                 NodeVerb::Stop => Machine::node(&lab, number).halt()?,
@@ -216,13 +216,16 @@ fn deploy(lab: &Lab, namespace: &str, faults: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// One of its machines. A lab that is not whole has some, too: their logs say why.
 fn machine<'a>(lab: &'a Lab, name: &str) -> Result<Machine<'a>> {
+    if lab.settings()?.is_none() {
+        lab.running()?;
+    }
     let known = || machine::all(lab).into_iter().map(|machine| machine.name).collect::<Vec<_>>().join(", ");
     net::machine(lab, name).with_context(|| format!("no machine `{name}`; there are {}", known()))
 }
 
 fn shell(lab: &Lab, on: &str, command: &[String]) -> Result<ExitCode> {
-    lab.running()?;
     let machine = machine(lab, on)?;
     let mut shell: Command = match command {
         [] => machine.enter("bash")?,

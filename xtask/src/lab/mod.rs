@@ -50,12 +50,6 @@ pub use self::{
 /// When it runs, or cannot be started.
 pub fn node_again(lab: &Lab, number: u8) -> Result<()> {
     let settings = lab.running()?;
-    anyhow::ensure!(
-        number <= settings.nodes,
-        "there is no `{}`: the lab has {} node(s)",
-        net::node_name(number),
-        settings.nodes
-    );
     node::boot(lab, &settings, number)?;
     node::start(lab, &settings, number)
 }

@@ -86,5 +86,14 @@ pub(super) fn fingerprint(folder: &str, stamps: &[&str]) -> Result<String> {
         hash.update(fs::read(root.join(&file)).with_context(|| format!("could not read `{}`", file.display()))?);
     }
     hash.update(stamps.join(" "));
-    Ok(hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect())
+    Ok(abbreviate(hash))
+}
+
+/// Eight letters that stand for these words.
+pub(super) fn short(words: &[&str]) -> String {
+    abbreviate(Sha256::new_with_prefix(words.join(" ")))
+}
+
+fn abbreviate(hash: Sha256) -> String {
+    hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{env, sh};
 
 /// What else than its version a tool's folder is for: Python's compiled modules serve one version of Python, and what
-/// is built from this repository serves one state of its source.
+/// is built here serves one source and one way to build it.
 pub(super) fn suffix(tool: &Tool) -> Result<String> {
     match tool.source {
         Source::Python { .. } => {
@@ -25,6 +25,7 @@ pub(super) fn suffix(tool: &Tool) -> Result<String> {
             Ok(format!("-python{}", version.trim()))
         }
         Source::Here { folder, stamps, .. } => Ok(format!("-{}", golang::fingerprint(folder, stamps)?)),
+        Source::Module { sum, stamps, .. } => Ok(format!("-{}", golang::short(&[&[sum], stamps].concat()))),
         _ => Ok(String::new()),
     }
 }

@@ -6,7 +6,6 @@
 #   LAB_NODES               how many nodes there are
 #   LAB_FOLDER              the lab's folder, with `hosts` and `resolv.conf`
 #   LAB_MACHINE             the machine's own folder: its disk
-#   LAB_PODS                of a node: 10.244.N
 set -euo pipefail
 
 role=$1
@@ -21,7 +20,13 @@ mount -t tmpfs tmpfs /var/log
 
 # One file of names for all machines. It may be changed while they run, so it is written in place, never replaced.
 mount --bind "$LAB_FOLDER/hosts" /etc/hosts
-mount --bind "$LAB_FOLDER/resolv.conf" "$(readlink -f /etc/resolv.conf)"
+# Where that of the host is a link into /run, the machine has a /run of its own.
+resolver=$(readlink -m /etc/resolv.conf)
+if [[ $resolver == /run/* ]]; then
+  mkdir -p "${resolver%/*}"
+  : >"$resolver"
+fi
+mount --bind "$LAB_FOLDER/resolv.conf" "$resolver"
 
 ip link set lo up
 echo 1 >/proc/sys/net/ipv4/ip_forward
@@ -72,11 +77,3 @@ kernel/panic_on_oops 1
 kernel/keys/root_maxkeys 1000000
 kernel/keys/root_maxbytes 25000000
 SYSCTL
-
-ip link add cni0 type bridge
-ip addr add "$LAB_PODS.1/24" dev cni0
-ip link set cni0 up
-# Policies hold between two pods of one node as well: what a bridge passes on goes through iptables.
-if [[ -e /proc/sys/net/bridge/bridge-nf-call-iptables ]]; then
-  echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables
-fi

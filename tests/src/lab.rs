@@ -8,13 +8,11 @@ use std::{
 use xtask::{
     env,
     lab::{Lab, down, up},
+    test::SHARED,
 };
 
-/// The lab that all tests of a run share, each in a namespace of its own. `cargo xtask test --stage lab` starts and ends
-/// it; by hand, `cargo xtask lab up --lab test`.
-pub const SHARED: &str = "test";
-
-/// The lab that the run shares. Where it does not run, CI fails, and a person is told.
+/// The lab that the run shares, each test in a namespace of its own. `cargo xtask test --stage lab` starts and ends it;
+/// by hand, `cargo xtask lab up --lab test`. Where it does not run, CI fails, and a person is told.
 ///
 /// # Panics
 /// With `CI=true`, when it does not run: nobody would read of a skip.

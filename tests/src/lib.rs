@@ -6,5 +6,5 @@ mod lab;
 mod release;
 
 pub use fault::{ClusterFault, Injected};
-pub use lab::{OwnLab, SHARED, shared};
+pub use lab::{OwnLab, shared};
 pub use release::Release;

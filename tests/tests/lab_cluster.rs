@@ -62,14 +62,15 @@ fn lab_cluster_an_alert_arrives_at_the_sink_once() {
         xtask::sh::quietly(xtask::sh::program("curl").args(["-sS", "--fail-with-body"]).args(arguments))
     };
     let at = |name: &str| format!("http://127.0.0.1:{}", lab::port(&lab, name).expect("a port"));
-    let alert = json!([{ "labels": { "alertname": "Tried", "of": "an-alert-arrives" } }]).to_string();
+    let run = xtask::random::hex().expect("a random number");
+    let alert = json!([{ "labels": { "alertname": "Tried", "run": run } }]).to_string();
     for alertmanager in ["alertmanager-1", "alertmanager-2"] {
         let url = format!("{}/api/v2/alerts", at(alertmanager));
         curl(&["--header", "Content-Type: application/json", "--data", &alert, &url]).expect("it is taken");
     }
     let deliveries = || -> anyhow::Result<usize> {
         let received: Vec<Value> = serde_json::from_str(&curl(&[&at("sink")])?)?;
-        Ok(received.iter().filter(|delivery| delivery.to_string().contains("an-alert-arrives")).count())
+        Ok(received.iter().filter(|delivery| delivery.to_string().contains(&run)).count())
     };
     until("the webhook", PATIENCE, || {
         ensure!(deliveries()? > 0, "nothing came");

@@ -1,12 +1,17 @@
 //! The demo, as a newcomer runs it: on a lab, on a cluster of theirs, and where there is none.
 
-use std::{path::Path, process::Command};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::Command,
+};
 
 use prodtest_testkit::binary;
-use prodtest_tests::shared;
+use prodtest_tests::{OwnLab, shared};
 use xtask::{
     image,
-    lab::{self, Lab},
+    lab::{self, Lab, up},
 };
 
 /// `cargo xtask demo`: its exit code and what it said.
@@ -36,8 +41,10 @@ fn lab_demo_deploys_judges_reports_and_leaves_nothing() {
 
 #[test]
 fn lab_demo_on_a_cluster_of_the_users_takes_a_namespace_and_removes_it() {
-    let Some(lab) = shared() else { return };
-    // The shared lab stands for a cluster of the user's; this is how they would bring an image to it.
+    // It stands for a cluster of the user's; this is how they would bring an image to it. On the shared one, the kubelet
+    // has pulled the same image with a login, and gives it to nobody who has none.
+    let wanted = up::Options { with: vec!["dns".to_owned()], ..up::Options::default() };
+    let Some(lab) = OwnLab::up("t-current", &wanted) else { return };
     let image = image::build(&image::Options::default()).expect("an image");
     lab::load(&lab, &image.archive).expect("it is loaded");
     let name = format!("docker.io/library/{}", image.reference);
@@ -54,6 +61,31 @@ fn lab_demo_on_a_cluster_of_the_users_takes_a_namespace_and_removes_it() {
         .iter()
         .any(|one| one["metadata"]["name"] == "prodtest-demo" && one["metadata"]["deletionTimestamp"].is_null());
     assert!(!left, "the namespace is still there: {said}");
+}
+
+/// Nobody in particular: who is not root can have no lab.
+#[test]
+fn lab_demo_falls_back_to_a_process_where_there_can_be_no_lab() {
+    if shared().is_none() {
+        return;
+    }
+    let cache = tempfile::tempdir().expect("a folder");
+    fs::set_permissions(cache.path(), Permissions::from_mode(0o777)).expect("open to all");
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(binary("xtask"));
+    command.args(["demo", "--out"]).arg(cache.path().join("out"));
+    // What it builds is not the question: that is done before it can look, so it finds cargo to be a program that does
+    // nothing but say where the programs are.
+    let cargo = cache.path().join("cargo");
+    let target = binary("xtask").ancestors().nth(2).expect("a target folder").display().to_string();
+    let says = format!("#!/bin/sh\n[ \"$1\" = build ] || echo '{{\"target_directory\":\"{target}\"}}'\n");
+    fs::write(&cargo, says).expect("a script");
+    fs::set_permissions(&cargo, Permissions::from_mode(0o755)).expect("a program");
+    command.env("CARGO", &cargo).env("PRODTEST_CACHE", cache.path()).env("HOME", cache.path());
+    let output = command.output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("a lab needs root"), "{said}");
+    assert_eq!(output.status.code(), Some(0), "{said}");
 }
 
 #[test]

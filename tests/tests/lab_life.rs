@@ -4,13 +4,14 @@ use std::{
     collections::BTreeSet,
     fs,
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
 
 use prodtest_testkit::binary;
 use prodtest_tests::OwnLab;
+use rustix::process::{Pid, Signal, kill_process};
 use xtask::lab::{self, Lab, down, services, until, up};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -92,20 +93,25 @@ fn lab_life_ten_times_up_and_down_leave_nothing() {
 /// Each is a file that `up` makes, early, in the middle, and near the end.
 const MOMENTS: [&str; 3] = ["machines/control-plane/pid", "kubeconfig", "machines/node-1/daemons/kubelet"];
 
+/// An `up` that has come so far.
+fn start(lab: &Lab, moment: &str) -> Child {
+    let mut command = Command::new(binary("xtask"));
+    command.args(["lab", "up", "--lab", &lab.name, "--with", "dns,redis"]);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    until(&format!("`{moment}`"), PATIENCE, || {
+        anyhow::ensure!(lab.folder.join(moment).exists(), "it is not there yet");
+        Ok(())
+    })
+    .expect("`up` gets there");
+    child
+}
+
 #[test]
 fn lab_life_an_up_that_is_killed_is_cleaned_by_the_next() {
     let Some(own) = OwnLab::named("t-killed") else { return };
     let before = traces(&own);
     for moment in MOMENTS {
-        let mut command = Command::new(binary("xtask"));
-        command.args(["lab", "up", "--lab", &own.name, "--with", "dns,redis"]);
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-        until(&format!("`{moment}`"), PATIENCE, || {
-            anyhow::ensure!(own.folder.join(moment).exists(), "it is not there yet");
-            Ok(())
-        })
-        .expect("`up` gets there");
+        let mut child = start(&own, moment);
         child.kill().expect("it is still there");
         child.wait().expect("it ends");
         assert_ne!(left(&own, &before), NOTHING, "killed at `{moment}`, it left nothing: that is too early");
@@ -113,6 +119,19 @@ fn lab_life_an_up_that_is_killed_is_cleaned_by_the_next() {
         up(&own, &options(&["dns", "redis"])).unwrap_or_else(|error| panic!("after `{moment}`: {error:#}"));
         nodes_answer(&own);
         down(&own).expect("it ends");
+        assert_eq!(left(&own, &before), NOTHING, "after `{moment}`");
+    }
+}
+
+#[test]
+fn lab_life_an_up_that_is_interrupted_cleans_up_by_itself() {
+    let Some(own) = OwnLab::named("t-interrupted") else { return };
+    let before = traces(&own);
+    for moment in MOMENTS {
+        let mut child = start(&own, moment);
+        kill_process(Pid::from_child(&child), Signal::INT).expect("it is still there");
+        let status = child.wait().expect("it ends");
+        assert!(!status.success(), "interrupted at `{moment}`, it says that all is well");
         assert_eq!(left(&own, &before), NOTHING, "after `{moment}`");
     }
 }

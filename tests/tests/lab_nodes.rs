@@ -33,11 +33,12 @@ fn lab_nodes_pods_move_from_a_node_that_is_lost_and_the_service_answers_on() {
 
     let lost = Injected::new(&lab, "node-3-off");
     let begun = Instant::now();
-    let mut unanswered = 0;
+    let (mut asked, mut unanswered) = (0, 0);
     until("the pods to be whole on two nodes", PATIENCE, || {
-        if release.get("/api/health").is_err() {
-            unanswered += 1;
-        }
+        let mut ask = release.curl("/api/health")?;
+        let answered = ask.args(["--max-time", "1"]).output()?.status.success();
+        asked += 1;
+        unanswered += u32::from(!answered);
         ensure!(!node_is_ready(&lab, "node-3")?, "the lost node still counts as ready");
         ensure!(on("node-1") + on("node-2") == 3, "{} + {} pods are ready", on("node-1"), on("node-2"));
         Ok(())
@@ -45,9 +46,9 @@ fn lab_nodes_pods_move_from_a_node_that_is_lost_and_the_service_answers_on() {
     .expect("the cluster heals itself");
     assert!(begun.elapsed() > Duration::from_secs(2), "noticed before it could be: this looks in the wrong place");
     release.get("/api/health/ready").expect("it answers");
-    // Between the loss and its notice, what is sent to the lost pod is lost: that, and no more.
-    let noticed = begun.elapsed();
-    assert!(unanswered < 40, "{unanswered} requests failed in {noticed:?}");
+    // Between the loss and its notice, what is sent to the lost pod, one of three, is lost: that, and no more.
+    assert!(asked > 5, "only {asked} requests: too few to tell");
+    assert!(unanswered * 2 < asked, "{unanswered} of {asked} requests failed in {:?}", begun.elapsed());
 
     lost.heal();
     until("the node to come back", PATIENCE, || {

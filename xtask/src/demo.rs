@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
-pub use self::process::{code, once};
+pub use self::process::once;
 use crate::{
     describe,
     lab::{self, up},
@@ -100,7 +100,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if options.fault.is_none() {
         say::line("a red one: cargo xtask demo --fault NAME (godel --list-faults names them)");
     }
-    let code = code(status);
+    let code = sh::code(status);
     say::line(format_args!("exit code of the gate: {code}, after {}", say::time(begun.elapsed())));
     Ok(ExitCode::from(code))
 }

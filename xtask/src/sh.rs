@@ -2,8 +2,10 @@
 
 use std::{
     ffi::OsStr,
+    io::Write as _,
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Output, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -51,6 +53,41 @@ pub fn quietly(command: &mut Command) -> Result<String> {
         bail!("`{shown}`: {}\n{}", output.status, String::from_utf8_lossy(&said).trim());
     }
     String::from_utf8(output.stdout).with_context(|| format!("`{shown}` wrote something that is not UTF-8"))
+}
+
+/// As [`quietly`], for a program that reads this from its standard input: secrets, which arguments would show to everybody.
+///
+/// # Errors
+/// As [`quietly`].
+pub fn fed(command: &mut Command, text: &str) -> Result<String> {
+    let shown = show(command);
+    let output = feed(command, text)?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        bail!("`{shown}`: {}\n{}", output.status, String::from_utf8_lossy(&said).trim());
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("`{shown}` wrote something that is not UTF-8"))
+}
+
+/// Runs a program that reads this from its standard input. What it makes of it is the caller's to judge.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn feed(command: &mut Command, text: &str) -> Result<Output> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("could not start `{}`", show(command)))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // Who ends early says why; that it reads no more is not the news.
+        let _ = stdin.write_all(text.as_bytes());
+    }
+    child.wait_with_output().context("could not wait for a program")
+}
+
+/// What a shell would say of how a program ended.
+#[must_use]
+pub fn code(status: ExitStatus) -> u8 {
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    u8::try_from(code).unwrap_or(u8::MAX)
 }
 
 /// Builds these packages' programs; says where cargo put them.

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum as _;
 
-use crate::{demo, repo, say, test::Stage};
+use crate::{demo, repo, say, sh, test::Stage};
 
 /// Options of `cargo xtask soak`.
 #[derive(Debug, clap::Args)]
@@ -62,7 +62,7 @@ fn smoke(n: u32, times: &mut Vec<Duration>) -> Result<()> {
         let _ = fs::remove_dir_all(&out);
         fs::create_dir_all(&out).with_context(|| format!("could not make `{}`", out.display()))?;
         let status = demo::once(&programs, None, &out, Some(&out.join("output.txt")))?;
-        ensure!(status.success(), "exit code {}; its reports and output are in {}", demo::code(status), out.display());
+        ensure!(status.success(), "exit code {}; its reports and output are in {}", sh::code(status), out.display());
         forget(&out);
         Ok(())
     })

@@ -100,6 +100,9 @@ impl fmt::Debug for Server {
     }
 }
 
+/// Where kubectl looks when nobody says where, in the home directory.
+const DEFAULT: &str = ".kube/config";
+
 enum Found {
     Kubeconfig(Box<Kubeconfig>),
     /// There is none, with where it was looked for.
@@ -115,8 +118,10 @@ fn kubeconfig(access: &Access) -> Result<Found, NoServer> {
         Ok(kubeconfig) => Ok(Found::Kubeconfig(Box::new(kubeconfig))),
         // What nobody named need not be there.
         Err(error @ KubeconfigError::FindPath) if access.kubeconfig.is_none() => Ok(Found::Nothing(words(&error))),
+        // `KUBECONFIG` is somebody naming it, and then it must be there: or a job whose file is missing would ask the
+        // cluster that its runner happens to be in.
         Err(KubeconfigError::ReadConfig(error, path))
-            if access.kubeconfig.is_none() && error.kind() == io::ErrorKind::NotFound =>
+            if access.kubeconfig.is_none() && error.kind() == io::ErrorKind::NotFound && path.ends_with(DEFAULT) =>
         {
             Ok(Found::Nothing(format!("there is no file `{}`", path.display())))
         }

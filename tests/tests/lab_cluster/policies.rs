@@ -41,6 +41,11 @@ fn lab_cluster_only_who_is_allowed_reaches_the_pods() {
     let url = "http://godel-api/api/health";
     assert!(!asks(&release, "stranger", &json!({ "app": "stranger" }), url), "a stranger was let in");
     assert!(asks(&release, "tester", &json!({ "app": "godel-test" }), url), "the chart's own test was not");
+    // Past the Service as well, on one node, where nothing but the node's own kernel is between the two.
+    let pod = release.objects("pods").into_iter().find(|pod| pod["metadata"]["labels"]["app"] == "godel");
+    let address = pod.expect("a pod")["status"]["podIP"].as_str().expect("an address").to_owned();
+    let past = format!("http://{address}:7373/api/health");
+    assert!(!asks(&release, "stranger-past", &json!({ "app": "stranger" }), &past), "a stranger was let in");
     // It is the policies that hold the stranger back, and nothing else.
     sh::quietly(release.kubectl().expect("kubectl").args(["delete", "networkpolicy", "--all"])).expect("it is done");
     assert!(asks(&release, "stranger-again", &json!({ "app": "stranger" }), url), "nothing forbids it any more");

@@ -227,6 +227,8 @@ fn a_kubeconfig_is_found_where_kubectl_finds_it() {
     let _ = gate().env("HOME", project.path("")).run().expect_code(0);
     let _ = gate().env("KUBECONFIG", project.path("kube.yaml")).run().expect_code(0);
     let _ = gate().env("PRODTEST_KUBECONFIG", "kube.yaml").run().expect_code(0);
+    let missing = gate().env("HOME", project.path("")).env("KUBECONFIG", project.path("nowhere.yaml")).run();
+    let _ = missing.expect_code(2).expect_said(&["nowhere.yaml`: No such file"]);
     // A flag before the variable; and what is named must be there.
     let wrong = gate().env("KUBECONFIG", project.path("kube.yaml")).args(["--kubeconfig", "nowhere.yaml"]).run();
     let _ = wrong.expect_code(2).expect_said(&["`nowhere.yaml`: No such file"]);

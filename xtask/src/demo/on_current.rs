@@ -2,7 +2,7 @@
 //! cluster is not there: Godel keeps everything in memory, and is reached by `kubectl port-forward`.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
@@ -82,12 +82,12 @@ pub(super) fn show(programs: &Path, options: &Options, image: &str, out: &Path) 
         "metadata": { "name": "godel-api-key" },
         "stringData": keys,
     });
-    feed(namespace.kubectl().args(["create", "--filename", "-"]), &secret)?;
+    sh::fed(namespace.kubectl().args(["create", "--filename", "-"]), &secret.to_string())?;
 
     let mut upgrade = sh::program(helm);
     upgrade.args(["--namespace", NAMESPACE, "upgrade", "--install", RELEASE, CHART, "--values"]);
     upgrade.arg(Path::new(CHART).join("values-lab.yaml")).args(["--values", "-"]);
-    feed(&mut upgrade, &values(image, options.fault.as_deref())?)?;
+    sh::fed(&mut upgrade, &values(image, options.fault.as_deref())?.to_string())?;
     sh::run(namespace.kubectl().args(["rollout", "status", WORKLOAD, "--timeout=120s"]))?;
 
     let forward = Forward::open(&namespace)?;
@@ -115,22 +115,6 @@ fn values(image: &str, fault: Option<&str>) -> Result<Value> {
         "ingress": { "enabled": false },
         "faults": fault.into_iter().collect::<Vec<_>>(),
     }))
-}
-
-fn feed(command: &mut Command, value: &Value) -> Result<()> {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("could not start `{}`", Path::new(command.get_program()).display()))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // Who ends early says why.
-        let _ = stdin.write_all(value.to_string().as_bytes());
-    }
-    let output = child.wait_with_output().context("could not wait")?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
-    Ok(())
 }
 
 /// `kubectl port-forward` to the service; ends with this.

@@ -3,7 +3,6 @@
 use std::{
     env::consts::EXE_SUFFIX,
     fs::File,
-    os::unix::process::ExitStatusExt as _,
     path::Path,
     process::{Child, ExitStatus, Stdio},
     sync::{
@@ -47,13 +46,6 @@ pub fn once(programs: &Path, fault: Option<&str>, out: &Path, log: Option<&Path>
     }
     let gate = gate.spawn().context("could not start the gate")?;
     signals.wait(gate)
-}
-
-/// What a shell would say of it.
-#[must_use]
-pub fn code(status: ExitStatus) -> u8 {
-    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-    u8::try_from(code).unwrap_or(u8::MAX)
 }
 
 /// Signals that were caught, and wait to be passed on.

@@ -63,7 +63,7 @@ pub(super) fn make(lab: &Lab, node: &str) -> Result<()> {
 pub(super) fn remove(lab: &Lab, node: Option<&str>) -> Result<()> {
     for place in places(lab) {
         let group = node.map_or_else(|| place.clone(), |node| place.join(node));
-        wait::until(&format!("the end of the cgroup `{}`", group.display()), Duration::from_secs(20), || {
+        wait::until_done(&format!("the end of the cgroup `{}`", group.display()), Duration::from_secs(20), || {
             if group.exists() { remove_below(&group) } else { Ok(()) }
         })?;
     }

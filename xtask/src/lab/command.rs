@@ -1,7 +1,6 @@
 //! `cargo xtask lab`: its words and what they do.
 
 use std::{
-    os::unix::process::ExitStatusExt as _,
     path::PathBuf,
     process::{Command, ExitCode, Stdio},
     time::Instant,
@@ -20,7 +19,7 @@ use super::{
     place::{self, Lab},
     services, status, up,
 };
-use crate::{image, interrupt, say};
+use crate::{image, interrupt, say, sh};
 
 /// Options of `cargo xtask lab`.
 #[derive(Debug, Args)]
@@ -158,21 +157,26 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             };
             interrupt::catch()?;
             up(&lab, &wanted)?;
-            say::line("  look around: eval \"$(cargo xtask lab env)\"; kubectl get pods --all-namespaces");
+            let env = format!("eval \"$(cargo xtask lab env{})\"", lab.flag());
+            say::line(format_args!("  look around: {env}; kubectl get pods --all-namespaces"));
         }
         Verb::Down { all: false } => down(&lab)?,
-        Verb::Down { all: true } => Lab::all()?.iter().try_for_each(down)?,
+        Verb::Down { all: true } => {
+            // One that cannot be ended is no reason to leave the others.
+            let ended: Vec<Result<()>> = Lab::all()?.iter().map(down).collect();
+            ended.into_iter().collect::<Result<()>>()?;
+        }
         Verb::Status { json } => status::show(&lab, *json)?,
         Verb::Env => {
             for (name, value) in status::environment(&lab)? {
-                match name.as_str() {
-                    "LAB_BIN" => say::data(format_args!("export PATH='{value}':\"$PATH\"")),
-                    _ => say::data(format_args!("export {name}='{value}'")),
-                }
+                say::data(format_args!("export {name}='{value}'"));
             }
         }
         Verb::Shell { on, command } => return shell(&lab, on, command),
-        Verb::Load { archives } => archives.iter().try_for_each(|archive| images::load(&lab, archive))?,
+        Verb::Load { archives } => {
+            let _lock = lab.lock()?;
+            archives.iter().try_for_each(|archive| images::load(&lab, archive))?;
+        }
         Verb::Godel { namespace, fault } => deploy(&lab, namespace, fault)?,
         Verb::Logs { machine, part } => logs(&lab, machine, part.as_deref())?,
         Verb::Node { what, name } => {
@@ -181,6 +185,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
                 let known = (1..=nodes).map(net::node_name).collect::<Vec<_>>().join(", ");
                 bail!("no node `{name}`; there are {known}\n  hint: managed services have `cargo xtask lab service`");
             };
+            let _lock = lab.lock()?;
             match what {
                 NodeVerb::Stop => Machine::node(&lab, number).halt()?,
                 NodeVerb::Start => node_again(&lab, number)?,
@@ -191,6 +196,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         Verb::Service { what, name } => {
             let service = services::by_name(name)?;
             let nodes = lab.running()?.nodes;
+            let _lock = lab.lock()?;
             let start = || service.start(&lab, nodes).and_then(|()| service.wait(&lab));
             match what {
                 ServiceVerb::Stop => service.stop(&lab, false)?,
@@ -235,16 +241,11 @@ fn shell(lab: &Lab, on: &str, command: &[String]) -> Result<ExitCode> {
             command
         }
     };
-    for (name, value) in status::environment(lab)? {
-        // Inside, the API server is where the administrator's own kubeconfig says.
-        match name.as_str() {
-            "KUBECONFIG" => shell.env(name, lab.pki("admin.kubeconfig")),
-            _ => shell.env(name, value),
-        };
-    }
+    // Inside, the API server is where the administrator's own kubeconfig says.
+    shell.env("KUBECONFIG", lab.pki("admin.kubeconfig")).env("LAB_CA", lab.pki("ca.crt"));
+    shell.env("PATH", status::path(lab)?);
     let status = shell.stdin(Stdio::inherit()).status().context("could not start `nsenter`")?;
-    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-    Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+    Ok(ExitCode::from(sh::code(status)))
 }
 
 fn logs(lab: &Lab, name: &str, part: Option<&str>) -> Result<()> {

@@ -22,15 +22,17 @@ pub fn down(lab: &Lab) -> Result<()> {
 
 /// Processes first: with a machine's first one go its others, its mounts and its network. Then what outlives them.
 pub(super) fn end(lab: &Lab) -> Result<()> {
-    let mut looks_without = 0;
-    wait::until("the end of the lab's processes", Duration::from_secs(30), || {
+    let (mut looks_without, mut ended) = (0, Vec::new());
+    wait::until_done("the end of the lab's processes", Duration::from_secs(30), || {
         let left = process::of_lab(lab);
         // Twice nothing: one that was just becoming another program is not seen.
         looks_without = if left.is_empty() { looks_without + 1 } else { 0 };
         for (pid, _) in &left {
             process::signal(*pid, Signal::KILL)?;
+            ended.push(*pid);
         }
-        anyhow::ensure!(looks_without > 1, "{} are still there", left.len());
+        ended.retain(|pid| process::is_running(*pid));
+        anyhow::ensure!(looks_without > 1 && ended.is_empty(), "{} are still there", left.len().max(ended.len()));
         Ok(())
     })?;
     cgroups::remove(lab, None)?;

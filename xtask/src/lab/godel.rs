@@ -2,9 +2,8 @@
 
 use std::{
     ffi::OsString,
-    io::Write as _,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
     time::Duration,
 };
 
@@ -12,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::{
-    forward,
+    files, forward,
     kubectl::{self, kubectl},
     pki::{base64, unbase64},
     place::Lab,
@@ -112,6 +111,12 @@ impl<'a> Godel<'a> {
         if let Some(keys) = Keys::of(lab, namespace)? {
             return Ok(Self { lab, namespace: namespace.to_owned(), image: image.clone(), keys });
         }
+        wait::until(&format!("the end of an earlier namespace `{namespace}`"), PATIENCE, || {
+            let name = ["namespace", namespace, "--ignore-not-found", "--output", "name"];
+            let there = sh::quietly(kubectl(lab)?.arg("get").args(name))?;
+            ensure!(there.trim().is_empty(), "it is still there");
+            Ok(())
+        })?;
         let keys = Keys { own: random::hex()?, other: random::hex()?, admin: random::hex()? };
         let godel = Self { lab, namespace: namespace.to_owned(), image: image.clone(), keys };
         let labels = json!({
@@ -146,6 +151,7 @@ impl<'a> Godel<'a> {
     /// A user and a database of its own.
     fn database(&self) -> Result<Value> {
         let (name, password, host) = (self.namespace.replace('-', "_"), random::hex()?, "postgres.lab");
+        self.remove_database()?;
         services::sql(self.lab, "postgres", &format!("CREATE ROLE {name} LOGIN PASSWORD '{password}'"))?;
         services::sql(self.lab, "postgres", &format!("CREATE DATABASE {name} OWNER {name}"))?;
         let ca = std::fs::read_to_string(self.lab.pki("ca.crt")).context("could not read the authority")?;
@@ -215,15 +221,9 @@ impl<'a> Godel<'a> {
         let mut command = self.helm(helm)?;
         let lab = Path::new(CHART).join("values-lab.yaml");
         command.args(["upgrade", "--install", RELEASE, CHART, "--values"]).arg(lab).args(["--values", "-"]);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut own = self.values();
         merge(&mut own, values);
-        let mut child = command.spawn().context("could not start `helm`")?;
-        let mut stdin = child.stdin.take().context("no standard input")?;
-        // Helm that ends early says why; that it reads no more is not the news.
-        let _ = stdin.write_all(own.to_string().as_bytes());
-        drop(stdin);
-        child.wait_with_output().context("could not wait for `helm`")
+        sh::feed(command.args(arguments), &own.to_string())
     }
 
     /// Deploys it, or deploys it again, and waits until it answers outside the cluster.
@@ -329,11 +329,14 @@ impl<'a> Godel<'a> {
     /// # Errors
     /// When the lab has no ingress.
     pub fn curl(&self, path: &str) -> Result<Command> {
+        // In a file: arguments are everybody's to read, and are shown when it fails.
+        let header = self.lab.folder.join("headers").join(&self.namespace);
+        files::write(&header, &format!("X-API-Key: {}\n", self.keys.own), 0o600)?;
         let mut curl = sh::program("curl");
         curl.args(["--silent", "--show-error", "--fail-with-body", "--max-time", "5", "--cacert"])
             .arg(self.lab.pki("ca.crt"))
             .args(["--connect-to", &format!("::{}", self.connect()?)])
-            .args(["--header", &format!("X-API-Key: {}", self.keys.own)])
+            .args(["--header", &format!("@{}", header.display())])
             .arg(format!("{}{path}", self.url()));
         Ok(curl)
     }
@@ -344,6 +347,10 @@ impl<'a> Godel<'a> {
     /// When the cluster or the database does not take it.
     pub fn remove(&self) -> Result<()> {
         sh::quietly(kubectl(self.lab)?.args(["delete", "namespace", &self.namespace, "--wait=false"]))?;
+        self.remove_database()
+    }
+
+    fn remove_database(&self) -> Result<()> {
         let name = self.namespace.replace('-', "_");
         services::sql(self.lab, "postgres", &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))?;
         services::sql(self.lab, "postgres", &format!("DROP ROLE IF EXISTS {name}"))?;

@@ -1,15 +1,15 @@
 //! The cluster's API, by the `kubectl` of the cluster's own version.
 
-use std::{
-    io::Write as _,
-    process::{Command, Stdio},
-};
+use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::place::Lab;
 use crate::{sh, tools};
+
+/// How long the API may take for one answer.
+const PATIENCE: &str = "--request-timeout=20s";
 
 /// `kubectl` with the administrator's access to the lab.
 ///
@@ -30,18 +30,7 @@ pub fn apply(lab: &Lab, objects: &[Value]) -> Result<()> {
         return Ok(());
     }
     let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": objects });
-    let mut child = kubectl(lab)?
-        .args(["apply", "--filename", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("could not start `kubectl`")?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(list.to_string().as_bytes()).context("`kubectl` reads nothing")?;
-    }
-    let output = child.wait_with_output().context("could not wait for `kubectl`")?;
-    ensure!(output.status.success(), "`kubectl`: {}", String::from_utf8_lossy(&output.stderr).trim());
+    sh::fed(kubectl(lab)?.args(["apply", PATIENCE, "--filename", "-"]), &list.to_string())?;
     Ok(())
 }
 
@@ -50,6 +39,6 @@ pub fn apply(lab: &Lab, objects: &[Value]) -> Result<()> {
 /// # Errors
 /// When it does not answer, or says no.
 pub fn get(lab: &Lab, words: &[&str]) -> Result<Value> {
-    let said = sh::quietly(kubectl(lab)?.arg("get").args(words).args(["--output", "json"]))?;
+    let said = sh::quietly(kubectl(lab)?.args(["get", PATIENCE]).args(words).args(["--output", "json"]))?;
     serde_json::from_str(&said).context("`kubectl` said something that is no JSON")
 }

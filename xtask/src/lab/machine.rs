@@ -125,17 +125,24 @@ impl<'a> Machine<'a> {
         let unshare = unshare.spawn().context("could not start `setsid unshare`")?.id();
         // The namespaces are whole when `pause` runs in them.
         let pid = wait::until(&format!("the namespaces of the machine `{}`", self.name), BOOT, || {
-            let said = || fs::read_to_string(self.log("machine")).unwrap_or_default();
-            let child = process::children(unshare).into_iter().next().with_context(said)?;
-            let arguments = process::arguments(child).with_context(said)?;
-            ensure!(arguments.first().is_some_and(|program| program.ends_with("/pause")), "they are being made");
-            Ok(child)
+            let child = process::children(unshare).into_iter().next();
+            let arguments = child.and_then(process::arguments).unwrap_or_default();
+            if arguments.first().is_some_and(|program| program.ends_with("/pause")) {
+                return Ok(child);
+            }
+            ensure!(!process::is_running(unshare), "they are being made");
+            Ok(None)
         })?;
+        let said = || fs::read_to_string(self.log("machine")).unwrap_or_default();
+        let pid = pid.with_context(|| format!("`unshare` gives no namespaces: {}", said().trim()))?;
         files::write(&folder.join("pid"), &pid.to_string(), 0o644)?;
-        if self.role != Role::ControlPlane {
-            self.plug(pid)?;
+        let plugged = if self.role == Role::ControlPlane { Ok(()) } else { self.plug(pid) };
+        let made = plugged.and_then(|()| self.set_up(nodes));
+        if made.is_err() {
+            // Half a machine would be taken for a whole one.
+            let _ = self.halt();
         }
-        self.set_up(nodes)
+        made
     }
 
     /// A cable from the machine to the switch. It has the same hardware address in each of its lives, or its
@@ -148,6 +155,8 @@ impl<'a> Machine<'a> {
         let netns = pid.to_string();
         let cable =
             ["link", "add", &port, "type", "veth", "peer", "name", "eth0", "address", &hardware, "netns", &netns];
+        // The kernel takes away the old one when it comes to it; nobody else is sorry if that is now.
+        let _ = sh::quietly(switch.network("ip")?.args(["link", "del", &port]));
         sh::quietly(switch.network("ip")?.args(cable))?;
         sh::quietly(switch.network("ip")?.args(["link", "set", &port, "master", net::SWITCH, "up"]))?;
         Ok(())
@@ -160,6 +169,9 @@ impl<'a> Machine<'a> {
     /// What a machine has to be before anything is started on it.
     fn set_up(&self, nodes: u8) -> Result<()> {
         let script = repo::root().join("tests/lab/machine.sh");
+        if self.role == Role::Node {
+            cgroups::make(self.lab, &self.name)?;
+        }
         let mut setup = self.enter("bash")?;
         setup
             .arg(script)
@@ -169,10 +181,6 @@ impl<'a> Machine<'a> {
             .env("LAB_NODES", nodes.to_string())
             .env("LAB_FOLDER", &self.lab.folder)
             .env("LAB_MACHINE", self.folder());
-        if self.role == Role::Node {
-            cgroups::make(self.lab, &self.name)?;
-            setup.env("LAB_PODS", net::pods_of(&self.name)?);
-        }
         sh::quietly(&mut setup).with_context(|| format!("could not set up the machine `{}`", self.name))?;
         Ok(())
     }
@@ -195,7 +203,9 @@ impl<'a> Machine<'a> {
             bail!("the machine `{}` does not run", self.name);
         };
         let mut command = Command::new("nsenter");
-        command.args(["--target", &pid.to_string()]).args(namespaces).arg("--").arg(program).stdin(Stdio::null());
+        command.args(["--target", &pid.to_string()]).args(namespaces);
+        // The mark is the shell's own name: so `nsenter`, which waits outside for what it started, bears it as well.
+        command.args(["--", "sh", "-c", r#"exec "$@""#, &self.lab.mark()]).arg(program).stdin(Stdio::null());
         Ok(command)
     }
 
@@ -256,11 +266,21 @@ impl<'a> Machine<'a> {
     /// When it does not run, or does not end.
     pub fn stop(&self, daemon: &str, signal: Signal) -> Result<()> {
         let waiting = self.daemon(daemon).with_context(|| format!("`{daemon}` does not run"))?;
-        let _ = fs::remove_file(self.folder().join("daemons").join(daemon));
-        for pid in process::children(waiting) {
-            process::signal(pid, signal)?;
+        // Under a name that nobody looks for: it is not one that died.
+        let known = self.folder().join("daemons");
+        let (own, stopping) = (known.join(daemon), known.join(format!(".{daemon}")));
+        fs::rename(&own, &stopping).context("could not rename a file")?;
+        let ended = process::children(waiting)
+            .into_iter()
+            .try_for_each(|pid| process::signal(pid, signal))
+            .and_then(|()| process::gone(waiting, Duration::from_secs(30)));
+        match ended {
+            Ok(()) => fs::remove_file(stopping).context("could not remove a file"),
+            Err(error) => {
+                fs::rename(stopping, own).context("could not rename a file")?;
+                Err(error)
+            }
         }
-        process::gone(waiting, Duration::from_secs(30))
     }
 
     /// Pulls its plug.
@@ -325,7 +345,7 @@ pub(super) fn all(lab: &Lab) -> Vec<Machine<'_>> {
 
 /// What to say of the first daemon that was started, never stopped, and is no more: its name and the end of its log.
 pub(super) fn dead(lab: &Lab) -> Option<String> {
-    all(lab).iter().filter(|machine| machine.is_running()).find_map(|machine| {
+    all(lab).iter().find_map(|machine| {
         let daemon = machine.daemons().into_iter().find(|daemon| !machine.runs(daemon))?;
         let words = machine.last_words(&daemon);
         let log = machine.log(&daemon);

@@ -107,18 +107,17 @@ state = "/run/containerd"
     )
 }
 
-/// `pods` are the first three parts of the node's addresses. The first ten are the bridge's, and to spare.
+/// `pods` are the first three parts of the node's addresses. The first is the gateway's, and some are to spare.
 fn cni(pods: &str) -> Value {
     json!({
         "cniVersion": "0.4.0",
         "name": "pods",
         "plugins": [
             {
-                "type": "bridge",
-                "bridge": "cni0",
-                "isGateway": true,
+                // Every packet is routed, between two pods of one node as well: so policies hold for it, whether or not
+                // the kernel can filter on bridges.
+                "type": "ptp",
                 "ipMasq": false,
-                "hairpinMode": true,
                 "ipam": {
                     "type": "host-local",
                     "ranges": [[{

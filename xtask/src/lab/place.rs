@@ -3,20 +3,24 @@
 use std::{
     fs::{self, File},
     path::PathBuf,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::files;
+use super::{files, machine::Machine, wait};
 use crate::env;
 
 /// The lab that is meant when none is named.
-pub const DEFAULT: &str = "default";
+pub(super) const DEFAULT: &str = "default";
 
 /// The most nodes: their addresses end where those of the services begin.
 pub(super) const MAX_NODES: u8 = 40;
+
+/// How long another program may start or end a lab.
+const LOCKED: Duration = Duration::from_secs(300);
 
 /// A lab: a folder in the cache, and everything that runs for it. Several can run side by side; no two share anything.
 #[derive(Clone, Debug)]
@@ -60,7 +64,9 @@ impl Lab {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let good = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 20 && name.chars().all(plain);
         ensure!(good, "`{name}` cannot be a lab's name\n  hint: up to 20 lower-case letters, digits and `-`");
-        let folder = env::cache()?.join("labs").join(name);
+        // One lab has one folder, however it is reached.
+        let cache = env::cache()?;
+        let folder = fs::canonicalize(&cache).unwrap_or(cache).join("labs").join(name);
         // Inside a machine these are its own, and what is under them on the host is not seen.
         for hidden in ["/run", "/var/lib", "/var/log"] {
             if folder.starts_with(hidden) {
@@ -97,8 +103,16 @@ impl Lab {
         let labs = self.folder.parent().context("the cache has no parent")?;
         fs::create_dir_all(labs).with_context(|| format!("could not make `{}`", labs.display()))?;
         let lock = File::create(labs.join(format!(".{}.lock", self.name))).context("could not make a lock file")?;
-        lock.lock().context("could not lock")?;
+        wait::until(&format!("another program to be done with the lab `{}`", self.name), LOCKED, || {
+            lock.try_lock().context("it is at work")
+        })?;
         Ok(lock)
+    }
+
+    /// What a command has to say to mean this lab.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        if self.name == DEFAULT { String::new() } else { format!(" --lab {}", self.name) }
     }
 
     /// What its cgroups are called: no two labs of a machine share it, wherever their caches are.
@@ -126,8 +140,9 @@ impl Lab {
     /// # Errors
     /// When it has none: it was never started.
     pub fn passwords(&self) -> Result<Passwords> {
-        files::read_json(&self.folder.join("passwords.json"))?
-            .with_context(|| format!("the lab `{}` was never started\n  hint: cargo xtask lab up", self.name))
+        files::read_json(&self.folder.join("passwords.json"))?.with_context(|| {
+            format!("the lab `{}` was never started\n  hint: cargo xtask lab up{}", self.name, self.flag())
+        })
     }
 
     pub(super) fn keep_passwords(&self, passwords: &Passwords) -> Result<()> {
@@ -163,11 +178,9 @@ impl Lab {
     /// # Errors
     /// With what to do, when it did not.
     pub fn running(&self) -> Result<Settings> {
-        let hint = if self.name == DEFAULT { String::new() } else { format!(" --lab {}", self.name) };
+        let hint = self.flag();
         match self.settings()? {
-            Some(settings) if settings.ready && super::machine::Machine::control_plane(self).is_running() => {
-                Ok(settings)
-            }
+            Some(settings) if settings.ready && Machine::control_plane(self).is_running() => Ok(settings),
             Some(_) => bail!("the lab `{}` is not whole\n  hint: cargo xtask lab up{hint}", self.name),
             None => bail!("there is no lab `{}`\n  hint: cargo xtask lab up{hint}", self.name),
         }

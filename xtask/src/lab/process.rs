@@ -26,14 +26,18 @@ fn command_line(pid: u32) -> Option<Vec<String>> {
     (!line.is_empty()).then(|| words.collect())
 }
 
-/// Whether it is there, and not only its exit code.
-fn is_running(pid: u32) -> bool {
-    // The state comes after the name, which is in parentheses and may hold anything.
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+/// Whether anything of it is there but its exit code. The first of a machine's processes has no arguments any more while
+/// it still waits for the others to end; and of several threads, the first may be gone before the rest.
+pub(super) fn is_running(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads.map(|thread| thread.path().join("stat")).any(|stat| {
+        // The state comes after the name, which is in parentheses and may hold anything.
+        let stat = fs::read_to_string(stat).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    })
 }
 
-/// Every process that bears the lab's mark.
+/// Every process that bears the lab's mark: the first of each machine, what made it, what waits for those inside.
 pub(super) fn of_lab(lab: &Lab) -> Vec<(u32, Vec<String>)> {
     let mark = lab.mark();
     let numbers = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -67,8 +71,8 @@ pub(super) fn end(pid: u32) -> Result<()> {
 
 /// Waits until a process is gone.
 pub(super) fn gone(pid: u32, limit: Duration) -> Result<()> {
-    wait::until(&format!("the end of process {pid}"), limit, || {
-        anyhow::ensure!(arguments(pid).is_none(), "it is still there");
+    wait::until_done(&format!("the end of process {pid}"), limit, || {
+        anyhow::ensure!(!is_running(pid), "it is still there");
         Ok(())
     })
 }

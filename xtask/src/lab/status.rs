@@ -1,10 +1,12 @@
 //! What runs, where, and how it is reached.
 
-use anyhow::Result;
+use std::{fs, os::unix::fs::symlink};
+
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::{machine, place::Lab, services};
-use crate::{say, tools};
+use super::{forward, machine, place::Lab, services};
+use crate::{env, say, tools};
 
 /// Says what runs of a lab.
 ///
@@ -17,7 +19,7 @@ pub(super) fn show(lab: &Lab, as_json: bool) -> Result<()> {
         return Ok(());
     }
     if status["state"] == "none" {
-        say::data(format_args!("lab `{}`: none\n  hint: cargo xtask lab up", lab.name));
+        say::data(format_args!("lab `{}`: none\n  hint: cargo xtask lab up{}", lab.name, lab.flag()));
         return Ok(());
     }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -51,7 +53,8 @@ fn of(lab: &Lab) -> Result<Value> {
     for machine in machine::all(lab) {
         let state = match machine.is_running() {
             false => "off",
-            true if machine.is_plugged()? => "on",
+            // With the switch off, nothing is plugged in anywhere, and that is said already.
+            true if machine.is_plugged().unwrap_or(true) => "on",
             true => "cut off",
         };
         machines.push(json!({ "name": machine.name, "address": machine.address, "state": state }));
@@ -61,7 +64,7 @@ fn of(lab: &Lab) -> Result<Value> {
         let ports: serde_json::Map<String, Value> = service
             .ports
             .iter()
-            .filter_map(|(name, _)| Some(((*name).to_owned(), super::forward::port(lab, name)?.into())))
+            .filter_map(|(name, _)| Some(((*name).to_owned(), forward::port(lab, name)?.into())))
             .collect();
         let state = if service.runs(lab) { "running" } else { "stopped" };
         Ok(json!({ "name": name, "what": service.what, "state": state, "ports": ports }))
@@ -72,25 +75,40 @@ fn of(lab: &Lab) -> Result<Value> {
     }))
 }
 
-/// What a shell needs to be told to work with the lab: lines that it can evaluate.
+/// What a shell needs to be told to work with the lab.
 ///
 /// # Errors
 /// When the lab does not run.
 pub(super) fn environment(lab: &Lab) -> Result<Vec<(String, String)>> {
-    lab.running()?;
-    let mut variables = vec![("KUBECONFIG".to_owned(), lab.kubeconfig().display().to_string())];
-    // `helm` as well as `kubectl`, where they have been built.
-    let folders = ["kube", "helm3"].into_iter().filter_map(tools::find);
-    let folders: Vec<String> = folders.filter_map(|program| Some(program.parent()?.display().to_string())).collect();
-    variables.push(("LAB_BIN".to_owned(), folders.join(":")));
-    variables.push(("LAB_CA".to_owned(), lab.pki("ca.crt").display().to_string()));
-    for service in lab.running()?.services {
+    let settings = lab.running()?;
+    let mut variables = vec![
+        ("KUBECONFIG".to_owned(), lab.kubeconfig().display().to_string()),
+        ("PATH".to_owned(), path(lab)?),
+        ("LAB_CA".to_owned(), lab.pki("ca.crt").display().to_string()),
+    ];
+    for service in settings.services {
         for (name, _) in services::by_name(&service)?.ports {
-            if let Some(port) = super::forward::port(lab, name) {
+            if let Some(port) = forward::port(lab, name) {
                 let variable = format!("LAB_{}", name.to_uppercase().replace('-', "_"));
                 variables.push((variable, format!("127.0.0.1:{port}")));
             }
         }
     }
     Ok(variables)
+}
+
+/// Where programs are looked for: first those that a person at work with the lab calls, under the names that they know.
+pub(super) fn path(lab: &Lab) -> Result<String> {
+    let bin = lab.folder.join("bin");
+    fs::create_dir_all(&bin).context("could not make a folder")?;
+    for (name, tool) in [("kubectl", "kube"), ("helm", "helm3")] {
+        // What is not built yet, or no more, is not offered.
+        let Some(program) = tools::find(tool) else { continue };
+        let program = if name == "kubectl" { program.with_file_name(name) } else { program };
+        let link = bin.join(name);
+        let _ = fs::remove_file(&link);
+        symlink(program, link).with_context(|| format!("could not make a link `{name}`"))?;
+    }
+    let others = env::get("PATH").unwrap_or_default();
+    Ok(format!("{}:{}", bin.display(), others.to_string_lossy()))
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
 use super::{
     control_plane, down, files, images,
@@ -18,7 +18,7 @@ use super::{
     services::{self, Service},
     wait,
 };
-use crate::{env, random, say, sh, tools};
+use crate::{env, interrupt, random, say, sh, tools};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -78,27 +78,36 @@ pub fn up(lab: &Lab, options: &Options) -> Result<Settings> {
 /// A lab that runs is not changed under those who use it, but for services that it lacks.
 fn already(lab: &Lab, mut running: Settings, wanted: &Settings) -> Result<Settings> {
     if let Some(dead) = machine::dead(lab) {
-        bail!("the lab `{}` is up, but {dead}\n  hint: cargo xtask lab down && cargo xtask lab up", lab.name);
+        bail!(
+            "the lab `{0}` is up, but {dead}\n  hint: cargo xtask lab down{1} && cargo xtask lab up{1}",
+            lab.name,
+            lab.flag()
+        );
     }
     let same = running.nodes == wanted.nodes && running.fast == wanted.fast;
     ensure!(
         same,
-        "the lab `{}` is up with {} node(s){}\n  hint: `cargo xtask lab down` first, or another one by `--lab NAME`",
+        "the lab `{}` is up with {} node(s){}\n  hint: `cargo xtask lab down{}` first, or another one by `--lab NAME`",
         lab.name,
         running.nodes,
-        if running.fast { " and --fast" } else { "" }
+        if running.fast { " and --fast" } else { "" },
+        lab.flag()
     );
     for name in &wanted.services {
         let service = services::by_name(name)?;
-        if !running.services.contains(name) {
+        if !service.runs(lab) {
             service.start(lab, running.nodes)?;
-            kubectl::apply(lab, &service.objects(lab)?)?;
-            service.wait(lab)?;
-            service.open(lab)?;
-            running.services.push(name.clone());
         }
+        if !running.services.contains(name) {
+            kubectl::apply(lab, &service.objects(lab)?)?;
+            // Known before it is waited for: what was started must be found again.
+            running.services.push(name.clone());
+            write_resolver(lab, &running.services)?;
+            lab.remember(&running)?;
+        }
+        service.wait(lab)?;
+        service.open(lab)?;
     }
-    lab.remember(&running)?;
     say::line(format_args!("lab `{}` is up already", lab.name));
     Ok(running)
 }
@@ -107,7 +116,10 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Service>> {
     if names.is_empty() {
         return Ok(services::ALL.to_vec());
     }
-    names.iter().map(|name| services::by_name(name)).collect()
+    for name in names {
+        services::by_name(name)?;
+    }
+    Ok(services::ALL.into_iter().filter(|service| names.iter().any(|name| name == service.name)).collect())
 }
 
 /// Whether this machine can carry a lab at all.
@@ -116,18 +128,23 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Service>> {
 /// With the three ways that there are.
 pub fn possible() -> Result<()> {
     let ways = "there are three ways:
-    1. a lab: Linux, root (`sudo -E cargo xtask …`), and Go
-    2. a cluster of yours: `--cluster current`, with `KUBECONFIG` naming it (kind, minikube, a real one)
-    3. no cluster: `cargo xtask demo --local` judges what can be judged of a process";
+    1. a lab: Linux, Go, and root (sudo env \"PATH=$PATH\" PRODTEST_CACHE=DIR CARGO_TARGET_DIR=DIR/target cargo xtask …)
+    2. a cluster of yours: cargo xtask demo --cluster current --image IMAGE, with `KUBECONFIG` naming it (kind, minikube, …)
+    3. no cluster: cargo xtask demo --local judges what can be judged of a process";
     ensure!(cfg!(target_os = "linux"), "a lab needs Linux: it is made of namespaces; {ways}");
     ensure!(rustix::process::geteuid().is_root(), "a lab needs root: it makes namespaces and networks; {ways}");
     ensure!(env::which("go").is_some(), "a lab needs Go, of which Kubernetes is made, and `go` is not on PATH; {ways}");
-    Ok(())
+    // Root of a container may have none. To build Kubernetes first would be a long way to learn that.
+    let mut unshare = sh::program("unshare");
+    unshare.args(["--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc", "true"]);
+    let tried = sh::quietly(&mut unshare);
+    tried.map(drop).map_err(|why| anyhow!("a lab needs namespaces, and this machine gives none: {why:#}; {ways}"))
 }
 
 fn install(services: &[&Service], allowed: bool) -> Result<()> {
     let missing = tools::missing(tools::LAB_SYSTEM);
-    let wanted = ["kube", "pause"].into_iter().chain(services.iter().flat_map(|service| service.tools.iter().copied()));
+    let of_services = services.iter().flat_map(|service| service.tools.iter().copied());
+    let wanted = ["kube", "pause"].into_iter().chain(of_services);
     if !allowed {
         let unbuilt: Vec<&str> = wanted.filter(|tool| tools::find(tool).is_none()).collect();
         if missing.is_empty() && unbuilt.is_empty() {
@@ -140,6 +157,7 @@ fn install(services: &[&Service], allowed: bool) -> Result<()> {
     }
     tools::ensure_system(tools::LAB_SYSTEM)?;
     for tool in wanted {
+        ensure!(!interrupt::happened(), "interrupted");
         tools::need(tool)?;
     }
     Ok(())
@@ -157,7 +175,7 @@ impl Progress {
 }
 
 fn start(lab: &Lab, settings: &Settings, services: &[&'static Service], progress: &Progress) -> Result<()> {
-    prepare(lab, settings, services)?;
+    prepare(lab, settings)?;
     control_plane::start_api(lab, settings)?;
     // Machines do not wait for the API server, nor for each other.
     let mut jobs: Vec<Job<'_>> = vec![Box::new(|| control_plane::start_controllers(lab, settings))];
@@ -198,7 +216,7 @@ fn start(lab: &Lab, settings: &Settings, services: &[&'static Service], progress
 }
 
 /// The files that everything else reads.
-fn prepare(lab: &Lab, settings: &Settings, services: &[&'static Service]) -> Result<()> {
+fn prepare(lab: &Lab, settings: &Settings) -> Result<()> {
     lab.remember(&Settings { ready: false, ..settings.clone() })?;
     lab.keep_passwords(&Passwords { postgres: random::hex()?, redis: random::hex()?, registry: random::hex()? })?;
     let managed: Vec<_> = services::ALL.iter().filter_map(|service| Some((service.name, service.address?))).collect();
@@ -213,12 +231,16 @@ fn prepare(lab: &Lab, settings: &Settings, services: &[&'static Service]) -> Res
         hosts += &format!("{address} {name}.lab {name}\n");
     }
     files::write(&lab.folder.join("hosts"), &hosts, 0o644)?;
-    let resolver = match services.iter().any(|service| service.name == "dns") {
-        true => format!("nameserver {}\n", net::CONTROL_PLANE_ADDRESS),
-        false => String::new(),
-    };
-    files::write(&lab.folder.join("resolv.conf"), &resolver, 0o644)?;
+    fs::write(lab.folder.join("resolv.conf"), "").context("could not write `resolv.conf`")?;
+    write_resolver(lab, &settings.services)?;
     fs::create_dir_all(lab.folder.join("registries")).context("could not make a folder")
+}
+
+/// Where names are asked for. Written in place: the machines have this very file, not one of its name.
+fn write_resolver(lab: &Lab, services: &[String]) -> Result<()> {
+    let has_dns = services.iter().any(|service| service == "dns");
+    let text = if has_dns { format!("nameserver {}\n", net::CONTROL_PLANE_ADDRESS) } else { String::new() };
+    fs::write(lab.folder.join("resolv.conf"), text).context("could not write `resolv.conf`")
 }
 
 /// Something that can be done while others are.

@@ -16,13 +16,22 @@ const PERIOD: Duration = Duration::from_millis(40);
 /// Looks again and again until `look` is content. Its error says what is not yet so.
 ///
 /// # Errors
-/// After `limit`, with what was waited for and what was seen last.
-pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T>) -> Result<T> {
+/// After `limit`, with what was waited for and what was seen last; and when this program is interrupted.
+pub fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Result<T>) -> Result<T> {
+    wait(what, limit, true, look)
+}
+
+/// As [`until`], for cleaning up: it goes on when this program is interrupted.
+pub(super) fn until_done<T>(what: &str, limit: Duration, look: impl FnMut() -> Result<T>) -> Result<T> {
+    wait(what, limit, false, look)
+}
+
+fn wait<T>(what: &str, limit: Duration, heed: bool, mut look: impl FnMut() -> Result<T>) -> Result<T> {
     let begun = Instant::now();
     loop {
         match look() {
             Ok(seen) => return Ok(seen),
-            Err(_) if interrupt::happened() => bail!("interrupted while waiting for {what}"),
+            Err(_) if heed && interrupt::happened() => bail!("interrupted while waiting for {what}"),
             Err(last) if begun.elapsed() >= limit => {
                 return Err(anyhow!("waited {} s for {what}; last seen: {last:#}", limit.as_secs()));
             }

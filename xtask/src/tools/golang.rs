@@ -68,7 +68,7 @@ pub(super) fn here(folder: &str, stamps: &[&str], program: &Path) -> Result<()> 
         patient("go")?
             .current_dir(repo::root().join(folder))
             .env("CGO_ENABLED", "0")
-            .args(["build", "-trimpath", "-ldflags", &format!("-s -w{stamps}"), "-o"])
+            .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", &format!("-s -w{stamps}"), "-o"])
             .arg(program)
             .arg("."),
     )?;

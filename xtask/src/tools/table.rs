@@ -212,9 +212,10 @@ pub const LAB: &[Tool] = &[
 
 /// What the lab needs of the system.
 pub const LAB_SYSTEM: &[System] = &[
+    system("curl", "curl"),
     system("containerd", "containerd"),
     system("runc", "runc"),
-    system("/usr/lib/cni/bridge", "containernetworking-plugins"),
+    system("/usr/lib/cni/ptp", "containernetworking-plugins"),
     system("ip", "iproute2"),
     system("iptables-restore", "iptables"),
     system("nsenter", "util-linux"),

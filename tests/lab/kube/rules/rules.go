@@ -168,14 +168,17 @@ func named(pod *core.Pod, name string, protocol core.Protocol) int32 {
 // without are the prefixes that cover a block but for its exceptions: iptables can negate one address, not several.
 func without(block string, except []string) []netip.Prefix {
 	whole, err := netip.ParsePrefix(block)
-	if err != nil {
-		return nil
+	if err != nil || !whole.Addr().Is4() {
+		return nil // Of IPv6 there is nothing here that could be let through.
 	}
 	left := []netip.Prefix{whole.Masked()}
 	for _, text := range except {
 		hole, err := netip.ParsePrefix(text)
 		if err != nil {
 			return nil
+		}
+		if !hole.Addr().Is4() {
+			continue
 		}
 		var next []netip.Prefix
 		for _, prefix := range left {

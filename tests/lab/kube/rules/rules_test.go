@@ -100,6 +100,15 @@ func TestAHoleAsLargeAsItsBlockLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestWhatIsOfIPv6IsLeftOut(t *testing.T) {
+	if left := without("::/0", nil); left != nil {
+		t.Error(left)
+	}
+	if left := without("10.0.0.0/8", []string{"fd00::/8"}); len(left) != 1 {
+		t.Error(left)
+	}
+}
+
 func TestPodsWithoutAnAddressAreNotThere(t *testing.T) {
 	ended, remote := pod("shop", "web", "10.244.1.2"), pod("shop", "web", "10.244.2.2")
 	ended.Status.Phase = core.PodSucceeded

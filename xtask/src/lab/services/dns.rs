@@ -29,12 +29,12 @@ fn start(lab: &Lab, machine: &Machine<'_>) -> Result<()> {
         ".:53 {{
     bind {}
     errors
-    hosts {} {{
+    hosts \"{}\" {{
         reload 1s
         fallthrough
     }}
     kubernetes cluster.local in-addr.arpa {{
-        kubeconfig {}
+        kubeconfig \"{}\"
         ttl 2
     }}
 }}

@@ -122,13 +122,16 @@ impl Service {
         (self.start)(lab, &machine).with_context(|| format!("could not start `{}`", self.name))
     }
 
-    /// Waits until it takes connections.
+    /// Waits until it takes connections; of PostgreSQL, until it answers, for it takes them while it still recovers.
     ///
     /// # Errors
     /// When it does not, or dies.
     pub fn wait(&self, lab: &Lab) -> Result<()> {
         let address = self.machine(lab).address;
         for (name, port) in self.ports {
+            if self.name == postgres::SERVICE.name {
+                wait::until_in(lab, "PostgreSQL to answer", PATIENCE, || sql(lab, "postgres", "SELECT 1"))?;
+            }
             wait::until_in(lab, &format!("`{}` to take connections as {name}", self.name), PATIENCE, || {
                 // Bash's own way to connect: a second of patience, for a cable may be out.
                 let connect = format!("exec 3<>/dev/tcp/{address}/{port}");

@@ -83,7 +83,7 @@ pub fn sql(lab: &Lab, database: &str, text: &str) -> Result<String> {
     let machine = SERVICE.machine(lab);
     let mut psql = as_postgres(&machine, program("psql")?)?;
     psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);
-    sh::quietly(psql.args(["--host", SOCKETS, "--dbname", database, "--command", text]))
+    sh::fed(psql.args(["--host", SOCKETS, "--dbname", database, "--file", "-"]), text)
 }
 
 fn as_postgres(machine: &Machine<'_>, program: PathBuf) -> Result<Command> {
@@ -95,5 +95,5 @@ fn as_postgres(machine: &Machine<'_>, program: PathBuf) -> Result<Command> {
 /// A program of the newest version that is installed.
 fn program(name: &str) -> Result<PathBuf> {
     let server = tools::find("/usr/lib/postgresql/*/bin/postgres");
-    Ok(server.context("PostgreSQL is not installed\n  hint: cargo xtask lab up installs it")?.with_file_name(name))
+    Ok(server.context("PostgreSQL is not installed")?.with_file_name(name))
 }

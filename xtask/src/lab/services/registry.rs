@@ -1,8 +1,8 @@
 //! A registry for images, with a login. Its name is known inside the lab alone.
 
-use std::{fs, io::Write as _, net::Ipv4Addr, path::Path, process::Stdio};
+use std::{fs, net::Ipv4Addr, path::Path};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 
 use super::{Service, nothing};
@@ -55,18 +55,8 @@ fn start(lab: &Lab, machine: &Machine<'_>) -> Result<()> {
 
 /// The line of its user, hashed as the registry wants it.
 fn htpasswd(password: &str) -> Result<String> {
-    let mut command = sh::program("htpasswd");
-    command.args(["-n", "-B", "-i", USER]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().context("could not start `htpasswd`")?;
-    child
-        .stdin
-        .take()
-        .context("no standard input")?
-        .write_all(password.as_bytes())
-        .context("`htpasswd` reads nothing")?;
-    let output = child.wait_with_output().context("could not wait for `htpasswd`")?;
-    ensure!(output.status.success(), "`htpasswd`: {}", String::from_utf8_lossy(&output.stderr).trim());
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned() + "\n")
+    let said = sh::fed(sh::program("htpasswd").args(["-n", "-B", "-i", USER]), password)?;
+    Ok(said.trim().to_owned() + "\n")
 }
 
 /// Pushes an archive with an OCI image under a name, `godel:1.2.3`, and says under which digest it lies there.

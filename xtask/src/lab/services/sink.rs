@@ -19,7 +19,7 @@ pub(super) static SERVICE: Service = Service {
     what: "a sink for webhooks",
     address: Some(ADDRESS),
     ports: &[("sink", PORT)],
-    tools: &["kube"],
+    tools: &[],
     end: Signal::TERM,
     needs_api: false,
     start,

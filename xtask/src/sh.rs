@@ -125,3 +125,21 @@ fn show(command: &Command) -> String {
     let name = program.file_name().map_or_else(|| program.to_string_lossy(), |name| name.to_string_lossy());
     std::iter::once(name.into_owned()).chain(command.get_args().map(short)).collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_reads_is_not_shown_when_it_fails() {
+        let error = fed(program("sh").args(["-c", "cat >/dev/null; echo no >&2; exit 3"]), "hunter22").unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains("exit status: 3") && error.contains("no"), "{error}");
+        assert!(!error.contains("hunter22"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_reads_nothing_is_not_a_failure() {
+        assert_eq!(fed(&mut program("true"), &"x".repeat(1 << 20)).unwrap(), "");
+    }
+}

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::{place::Lab, wait};
 
@@ -44,6 +44,15 @@ pub(super) fn make(lab: &Lab, node: &str) -> Result<()> {
                 for level in [above, &place] {
                     let _ = fs::write(level.join("cgroup.subtree_control"), format!("+{controller}"));
                 }
+            }
+            let given = fs::read_to_string(group.join("cgroup.controllers")).unwrap_or_default();
+            for needed in ["cpu", "memory", "pids"] {
+                ensure!(
+                    given.split_whitespace().any(|controller| controller == needed),
+                    "the cgroup `{}` cannot have the controller `{needed}`\n  hint: in a container, processes that are in \
+                     its own root group keep it from having children that are controlled",
+                    group.display()
+                );
             }
             continue;
         }

@@ -369,3 +369,15 @@ fn merge(under: &mut Value, over: &Value) {
         (under, over) => *under = over.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_laid_over_others_as_helm_does() {
+        let mut under = json!({ "a": { "b": 1, "c": [1, 2] }, "d": 1 });
+        merge(&mut under, &json!({ "a": { "c": [3], "e": {} }, "d": { "f": 1 } }));
+        assert_eq!(under, json!({ "a": { "b": 1, "c": [3], "e": {} }, "d": { "f": 1 } }));
+    }
+}

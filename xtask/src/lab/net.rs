@@ -56,3 +56,27 @@ pub fn machine<'a>(lab: &'a Lab, name: &str) -> Option<Machine<'a>> {
     let service = services::by_name(name).ok()?;
     Some(Machine::service(lab, name, service.address?))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_machines_have_one_address() {
+        let nodes = (1..=MAX_NODES).map(node_address);
+        let services = services::ALL.iter().filter_map(|service| service.address);
+        let all: Vec<Ipv4Addr> = nodes.chain(services).chain([CONTROL_PLANE_ADDRESS]).collect();
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+    }
+
+    #[test]
+    fn a_node_is_known_by_its_number() {
+        assert_eq!(node_number("node-3"), Some(3));
+        for none in ["node-0", "node-41", "node-", "postgres", "node-1a"] {
+            assert_eq!(node_number(none), None, "{none}");
+        }
+        assert_eq!(pods_of("node-3").unwrap(), "10.244.3");
+    }
+}

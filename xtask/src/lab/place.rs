@@ -186,3 +186,29 @@ impl Lab {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_folder_and_part_of_a_command() {
+        assert!(Lab::named("default").is_ok());
+        for bad in ["", "Default", "1st", "a/b", "..", "a-name-of-more-than-twenty-letters"] {
+            assert!(Lab::named(bad).is_err(), "`{bad}` was taken");
+        }
+    }
+
+    #[test]
+    fn a_hint_names_the_lab_that_is_meant() {
+        assert_eq!(Lab::named(DEFAULT).unwrap().flag(), "");
+        assert_eq!(Lab::named("other").unwrap().flag(), " --lab other");
+    }
+
+    #[test]
+    fn two_labs_share_no_mark_and_no_cgroup() {
+        let [one, other] = ["one", "other"].map(|name| Lab::named(name).unwrap());
+        assert_ne!(one.mark(), other.mark());
+        assert_ne!(one.cgroup(), other.cgroup());
+    }
+}

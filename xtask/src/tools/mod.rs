@@ -6,7 +6,7 @@ mod table;
 
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Instant,
 };
 
@@ -158,7 +158,13 @@ pub fn ensure_system(systems: &'static [System]) -> Result<()> {
     };
     sh::quietly(apt().arg("update"))?;
     let packages = missing_now.iter().map(|system| system.package);
-    sh::quietly(apt().args(["install", "--yes", "--no-install-recommends"]).args(packages))?;
+    sh::quietly(apt().args(["install", "--yes", "--no-install-recommends"]).args(packages.clone()))?;
+    if Path::new("/run/systemd/system").exists() {
+        // Debian starts a service that it installs. Nobody asked for one on this machine: what runs is started by us.
+        for package in packages {
+            let _ = sh::quietly(sh::program("systemctl").args(["disable", "--now", "--quiet", package]));
+        }
+    }
     let still = missing(systems);
     ensure!(still.is_empty(), "installed, and still not found: {}", names(&still));
     say::line(format_args!("installed {programs} in {}", say::time(begun.elapsed())));

@@ -24,7 +24,7 @@ pub(super) static SERVICE: Service = Service {
 };
 
 /// One a deployment, so that no two see each other's keys.
-pub const DATABASES: u32 = 512;
+pub(in crate::lab) const DATABASES: u32 = 512;
 
 fn start(lab: &Lab, machine: &Machine<'_>) -> Result<()> {
     let file = machine.folder().join("redis.conf");

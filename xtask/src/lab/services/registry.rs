@@ -24,9 +24,9 @@ pub(super) static SERVICE: Service = Service {
 };
 
 /// How images of it are called: `registry.lab:5000/NAME`.
-pub const ADDRESS: &str = "registry.lab:5000";
+pub(in crate::lab) const ADDRESS: &str = "registry.lab:5000";
 /// Its one user.
-pub const USER: &str = "lab";
+pub(in crate::lab) const USER: &str = "lab";
 
 fn start(lab: &Lab, machine: &Machine<'_>) -> Result<()> {
     // What containerd is told of it.
@@ -63,7 +63,7 @@ fn htpasswd(password: &str) -> Result<String> {
 ///
 /// # Errors
 /// When the registry does not take it.
-pub fn push(lab: &Lab, archive: &Path, name: &str) -> Result<String> {
+pub(in crate::lab) fn push(lab: &Lab, archive: &Path, name: &str) -> Result<String> {
     let folder = lab.folder.join("push");
     fs::create_dir_all(&folder).context("could not make a folder")?;
     let login = folder.join("login.json");

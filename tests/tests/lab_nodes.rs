@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use prodtest_testkit::{FaultTable, How};
 use prodtest_tests::{Injected, OwnLab, Release};
 use serde_json::{Value, json};
 use xtask::lab::{self, Lab, until, up};
@@ -101,6 +102,34 @@ fn lab_nodes_readiness_tells_of_stores_that_are_gone_and_no_agent_is_lost() {
         .map(|pod| pod["status"]["containerStatuses"][0]["restartCount"].clone())
         .collect();
     assert_eq!(restarts, [json!(0)], "liveness must not hang on a store");
+}
+
+#[test]
+fn lab_nodes_every_fault_of_a_store_turns_exactly_its_checks() {
+    let Some(lab) = OwnLab::up("t-faults", &up::Options::default()) else { return };
+    let release = Release::one(&lab, "godel", &[]);
+    let table = FaultTable::of("smoke");
+    let mut tried = 0;
+    for fault in &table.faults {
+        let How::Cluster(name) = &fault.how else { continue };
+        tried += 1;
+        let broken = Injected::new(&lab, name);
+        until("the ingress to know of no ready pod", PATIENCE, || {
+            let output = release.curl("/api/health")?.args(["--write-out", "%{http_code}"]).output()?;
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            ensure!(said.ends_with("503"), "it answers {said}");
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{name}: {error:#}"));
+        let done = release.smoke().run();
+        let differences = fault.differences("smoke", &done);
+        assert!(differences.is_empty(), "{name}:\n  {}\n{}", differences.join("\n  "), done.said());
+        broken.heal();
+        until("the service to be ready again", PATIENCE, || release.get("/api/health/ready"))
+            .unwrap_or_else(|error| panic!("{name}: {error:#}"));
+        let _ = release.smoke().run().expect_code(0);
+    }
+    assert!(tried > 1, "the table has no faults of a cluster: this looks in the wrong place");
 }
 
 /// What a pod's readiness says, asked from its node: the chart's policies let nobody else in.

@@ -47,6 +47,8 @@ pub enum How {
     Certificate(Flaw),
     /// Nothing listens.
     NoServer,
+    /// A fault of the lab or of what stands beside it, by name; the service is a release on a cluster.
+    Cluster(String),
     /// Nothing is wrong with the service: the gate is called with these further arguments.
     Arguments(Vec<String>),
 }
@@ -65,10 +67,11 @@ impl FaultTable {
 }
 
 impl Fault {
-    /// Injects the fault and runs the smoke gate.
+    /// Injects the fault into a service that is a process, and runs the smoke gate; none where that takes a cluster.
     #[must_use]
-    pub fn smoke(&self) -> Done {
-        match &self.how {
+    pub fn smoke(&self) -> Option<Done> {
+        let done = match &self.how {
+            How::Cluster(_) => return None,
             How::Godel(fault) => GateCommand::smoke(&Godel::start(&[fault], None)).run(),
             How::Certificate(flaw) => GateCommand::smoke(&Godel::start(&[], Some(*flaw))).run(),
             How::NoServer => {
@@ -77,7 +80,8 @@ impl Fault {
                 GateCommand::smoke(&gone).run()
             }
             How::Arguments(arguments) => GateCommand::smoke(&Godel::healthy()).args(arguments).run(),
-        }
+        };
+        Some(done)
     }
 
     /// What is not as this fault must turn out, in words; empty when all is.

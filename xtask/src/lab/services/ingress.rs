@@ -32,6 +32,8 @@ fn start(lab: &Lab, machine: &Machine<'_>) -> Result<()> {
         .arg(format!("--entrypoints.websecure.address={address}:443"))
         .arg("--entrypoints.websecure.http.tls=true")
         .arg("--providers.kubernetesingress=true")
+        // A service without a ready pod is answered for with 503, as other controllers do, not with 404.
+        .arg("--providers.kubernetesingress.allowemptyservices=true")
         .arg(format!("--providers.kubernetesingress.ingressendpoint.ip={address}"))
         // As good as at once: what is tested is the service, not how long an ingress controller gathers changes.
         .args(["--providers.kubernetesingress.throttleduration=100ms", "--providers.providersthrottleduration=100ms"]);

@@ -84,7 +84,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     } else {
         let lab = lab::Lab::named(LAB)?;
         if options.cluster == Cluster::Lab && tools::find("kube").is_none() {
-            say::line("the first time takes about 25 minutes, for Kubernetes is built; then it is less than a minute");
+            say::line(
+                "the first time takes about 20 minutes on two cores, for Kubernetes is built; then it is less than a minute",
+            );
         }
         let programs = build()?;
         match (options.cluster, &options.image) {

@@ -37,8 +37,10 @@ impl Cluster {
     pub async fn connect(server: &Server) -> Result<Self, ClusterError> {
         install_provider();
         let asked = match &server.config.auth_info.exec {
-            Some(plugin) => format!("credentials by the plugin `{}`", plugin.command.as_deref().unwrap_or_default()),
-            None => "credentials".to_owned(),
+            Some(plugin) => {
+                format!("get credentials by the plugin `{}`", plugin.command.as_deref().unwrap_or_default())
+            }
+            None => "get credentials".to_owned(),
         };
         let error = |problem| ClusterError { asked, server: server.url().to_owned(), problem, rule: None };
         let (done, waiting) = oneshot::channel();
@@ -70,7 +72,7 @@ impl Cluster {
     /// When it is not there, or the cluster did not give it.
     pub async fn secret(&self, namespace: &str, name: &str, key: &str) -> Result<SecretString, ClusterError> {
         let call = Call {
-            asked: format!("the secret `{name}` in the namespace `{namespace}`"),
+            asked: format!("get the secret `{name}` in the namespace `{namespace}`"),
             rule: Rule::get_secrets(namespace, [name.to_owned()]),
         };
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
@@ -90,8 +92,17 @@ impl Cluster {
         }
     }
 
+    /// The library's client, for calls that [`Self::ask`] makes and for watches.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     /// Does one call, within its time.
-    async fn ask<T>(&self, call: &Call, work: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
+    ///
+    /// # Errors
+    /// When the cluster did not do it.
+    pub async fn ask<T>(&self, call: &Call, work: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
         match timeout(self.patience, work).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.error(call, explain::problem(&error))),
@@ -99,16 +110,21 @@ impl Cluster {
         }
     }
 
-    fn error(&self, call: &Call, problem: Problem) -> ClusterError {
+    /// What went wrong with a call.
+    #[must_use]
+    pub fn error(&self, call: &Call, problem: Problem) -> ClusterError {
         let Call { asked, rule } = call;
         ClusterError { asked: asked.clone(), server: self.server.clone(), problem, rule: Some(Box::new(rule.clone())) }
     }
 }
 
 /// What is asked for, and what one must be allowed to do for it.
-struct Call {
-    asked: String,
-    rule: Rule,
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// In words, after "could not": `get the secret `a` in the namespace `b``.
+    pub asked: String,
+    /// What one must be allowed to do.
+    pub rule: Rule,
 }
 
 /// The library takes the process's provider; prodtest-http brings its own along and needs none.

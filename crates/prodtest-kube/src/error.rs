@@ -7,9 +7,9 @@ use prodtest_gate::Rule;
 
 /// A call that did not give what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("could not get {asked} from the cluster at `{server}`: {problem}")]
+#[error("could not {asked}, at the cluster `{server}`: {problem}")]
 pub struct ClusterError {
-    /// What was asked for, in words: `the secret `a` in the namespace `b``.
+    /// What was asked for, in words: `get the secret `a` in the namespace `b``.
     pub asked: String,
     /// Where the cluster's API is.
     pub server: String,

@@ -10,7 +10,8 @@ use rustls::CertificateError;
 use crate::error::{Problem, one_line};
 
 /// What the error of a call means.
-pub(crate) fn problem(error: &kube::Error) -> Problem {
+#[must_use]
+pub fn problem(error: &kube::Error) -> Problem {
     match error {
         kube::Error::Api(status) => {
             let message = one_line(&status.message);

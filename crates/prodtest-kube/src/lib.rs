@@ -13,5 +13,7 @@ mod error;
 mod explain;
 
 pub use access::{Access, NoServer, Server};
-pub use cluster::Cluster;
+pub use cluster::{Call, Cluster};
 pub use error::{ClusterError, Problem};
+pub use explain::problem;
+pub use kube;

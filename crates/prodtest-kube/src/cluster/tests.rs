@@ -70,7 +70,7 @@ async fn who_may_not_is_told_which_role_to_apply() {
     let error = error.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "could not get the secret `godel-api-key` in the namespace `godel` from the cluster at \
+        "could not get the secret `godel-api-key` in the namespace `godel`, at the cluster \
          `https://cluster.example`: forbidden: secrets is forbidden: User \"gate\" cannot get it"
     );
     assert!(!error.is_configuration());
@@ -158,7 +158,7 @@ async fn a_plugin_that_fails_is_told_with_its_last_words() {
     ] {
         let error = Cluster::connect(&server("https://127.0.0.1:1", &plugin(script))).await.unwrap_err();
         assert!(
-            error.to_string().starts_with("could not get credentials by the plugin `sh` from the cluster"),
+            error.to_string().starts_with("could not get credentials by the plugin `sh`, at the cluster"),
             "{error}"
         );
         assert!(error.to_string().ends_with(says), "{error}");

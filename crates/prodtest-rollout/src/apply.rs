@@ -1,0 +1,1 @@
+//! Objects put into the cluster by server-side apply.

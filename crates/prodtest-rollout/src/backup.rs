@@ -1,0 +1,1 @@
+//! All objects of a release, kept so that they can be put back.

@@ -1,0 +1,1 @@
+//! Helm: its releases as the cluster keeps them, and its program.

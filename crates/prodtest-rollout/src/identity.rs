@@ -1,0 +1,1 @@
+//! What runs: the digest of every ready pod.

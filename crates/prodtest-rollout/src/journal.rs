@@ -1,0 +1,1 @@
+//! What a gate wrote down in the cluster before it changed anything.

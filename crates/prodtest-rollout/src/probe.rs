@@ -1,0 +1,1 @@
+//! A steady probe: what users notice of a rollout.

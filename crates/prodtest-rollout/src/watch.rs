@@ -1,0 +1,1 @@
+//! What the cluster makes of a rollout: done, doomed, or neither yet.

@@ -4,6 +4,7 @@ use prodtest_gate::Place;
 
 use crate::{
     ConfigError, DEFAULT_IDENTITY, Environment, GATES, Node,
+    model::SHARED_WITH_TOP,
     nearest::{listed, nearest},
     node::Kind,
     read::fields_of,
@@ -16,11 +17,13 @@ const EXTENDS: &str = "extends";
 pub(crate) struct Environments<'a> {
     key: &'a Node,
     map: &'a Node,
+    /// What goes for all of them, under each.
+    shared: Node,
 }
 
 impl<'a> Environments<'a> {
     /// Looks at what is under the key `environments`.
-    pub(crate) fn new(key: &'a Node, map: &'a Node) -> Result<Self, ConfigError> {
+    pub(crate) fn new(key: &'a Node, map: &'a Node, root: &Node) -> Result<Self, ConfigError> {
         if !matches!(map.kind, Kind::Map(_) | Kind::Null) {
             return Err(map.error(format!("expected a map of environments, seen {}", map.seen())));
         }
@@ -28,7 +31,10 @@ impl<'a> Environments<'a> {
             let error = key.error("no environment, and at least one is needed");
             return Err(error.with_hint("write `environments: { local: { url: http://127.0.0.1:8080 } }`"));
         }
-        Ok(Self { key, map })
+        let is_shared = |key: &Node| SHARED_WITH_TOP.contains(&key.key());
+        let entries = root.entries().filter(|(key, _)| is_shared(key));
+        let entries = entries.map(|(key, value)| (key.clone(), value.clone())).collect();
+        Ok(Self { key, map, shared: Node { kind: Kind::Map(entries), ..root.clone() } })
     }
 
     fn names(&self) -> Vec<&'a str> {
@@ -97,7 +103,7 @@ impl<'a> Environments<'a> {
             chain.push((parent, or_empty(at)));
         }
         let layers = chain.into_iter().map(|(_, layer)| layer).rev();
-        Ok(layers.reduce(|base, over| Node::merge(&base, &over)).unwrap_or_else(|| or_empty(node)))
+        Ok(layers.fold(self.shared.clone(), |base, over| Node::merge(&base, &over)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{FilePath, Located};
+use crate::{FilePath, Located, ReleaseName};
 
 /// A label of RFC 1123, as a pattern.
 pub(crate) const LABEL: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
@@ -18,6 +18,8 @@ pub(crate) const SUBDOMAIN: &str = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([
 pub struct Kubernetes {
     /// The namespace that the service runs in.
     pub namespace: Located<Namespace>,
+    /// The release of Helm, or the name that a set of manifests goes by.
+    pub release: Option<Located<ReleaseName>>,
     /// The context of the kubeconfig; its current one when left out.
     pub context: Option<Located<String>>,
     /// The kubeconfig. When left out, that of kubectl: what `KUBECONFIG` names, else `~/.kube/config`, else the service

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The keys at the top that belong to no gate.
-const SHARED_KEYS: [&str; 3] = ["service", "environments", "waivers"];
+const SHARED_KEYS: [&str; 4] = ["service", "environments", "image", "waivers"];
 
 /// The shared part of a `prodtest.yaml`, one environment of it, and the section of one gate.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ impl Config {
         }
         let hint = "write `environments: { local: { url: http://127.0.0.1:8080 } }`";
         let (key, map) = required(&root, "environments", hint)?;
-        let environments = Environments::new(key, map)?;
+        let environments = Environments::new(key, map, &root)?;
         let name = environments.pick(environment)?;
         let (environment, tree) = environments.read(name)?;
         let (waivers, waiver_source) = root.get("waivers").map(waivers::read).transpose()?.unwrap_or_default();

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{BaseUrl, FilePath, HeaderName, HostPort, Kubernetes, Located, SecretRef};
+use crate::{BaseUrl, Chart, FilePath, HeaderName, HostPort, Image, Kubernetes, Located, SecretRef};
 
 /// The gates that may have a section, in the order of a pipeline.
 pub const GATES: [&str; 10] =
     ["precheck", "deploy", "verify", "smoke", "perf", "scan", "rollback", "monitor", "resilience", "release"];
+
+/// The keys that an environment has, and the top of the file too: what is there goes for all environments.
+pub(crate) const SHARED_WITH_TOP: [&str; 1] = ["image"];
 
 /// The name of the identity that `auth` describes.
 pub const DEFAULT_IDENTITY: &str = "default";
@@ -32,6 +35,13 @@ pub struct Environment {
     pub connect: Option<Located<HostPort>>,
     /// The cluster that it is in.
     pub kubernetes: Option<Kubernetes>,
+    /// The Helm chart that is deployed there.
+    pub chart: Option<Chart>,
+    /// The manifests that are deployed there instead of a chart: files, or patterns of such.
+    #[serde(default)]
+    pub manifests: Vec<Located<FilePath>>,
+    /// The image that runs there, laid over the one at the top.
+    pub image: Option<Image>,
     /// Who asks when a check says nothing else: the identity called `default`.
     pub auth: Option<Located<Identity>>,
     /// More who ask, by name.

@@ -5,7 +5,7 @@ mod parts;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::{Environment, waivers::WaiverEntry};
+use crate::{Environment, model::SHARED_WITH_TOP, waivers::WaiverEntry};
 use parts::Parts;
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -36,7 +36,12 @@ pub fn schema(sections: Vec<(&str, Schema)>) -> Value {
         properties.insert("extends".into(), extends);
         properties.extend(gates.clone());
     }
+    let shared: Vec<(String, Value)> = SHARED_WITH_TOP
+        .into_iter()
+        .filter_map(|key| Some((key.to_owned(), environment.get("properties")?.get(key)?.clone())))
+        .collect();
     let mut parts = Parts::new(&mut definitions);
+    let shared: Map<String, Value> = shared.into_iter().map(|(key, schema)| (key, parts.of(&schema))).collect();
     let environment = parts.of(&environment.into());
     let gates: Map<String, Value> = gates.iter().map(|(gate, section)| (gate.clone(), parts.of(section))).collect();
     top.insert(
@@ -56,6 +61,7 @@ pub fn schema(sections: Vec<(&str, Schema)>) -> Value {
             "anyOf": [{ "type": "array", "items": waiver }, { "type": "string", "minLength": 1 }, { "type": "null" }],
         }),
     );
+    top.extend(shared);
     top.extend(gates);
     definitions.insert("environment".into(), environment);
     json!({

@@ -56,7 +56,7 @@ fn an_unknown_key_of_an_environment_is_told_with_the_nearest() {
     4 |     ulr: http://a
       |     ^^^
       |
-      = note: known here: `extends`, `url`, `version`, `protected`, `tls`, `connect`, `kubernetes`, `auth`, `identities`, `precheck`, `deploy`, `verify`, `smoke`, `perf`, `scan`, `rollback`, `monitor`, `resilience` and `release`
+      = note: known here: `extends`, `url`, `version`, `protected`, `tls`, `connect`, `kubernetes`, `chart`, `manifests`, `image`, `auth`, `identities`, `precheck`, `deploy`, `verify`, `smoke`, `perf`, `scan`, `rollback`, `monitor`, `resilience` and `release`
       = hint: did you mean `url`?
     ");
 }
@@ -101,7 +101,8 @@ fn mistakes_are_found_in_every_environment() {
         ("  a: {auth: {header: X, value: {vault: K}}}\n", "3:33: a secret by reference has no such key"),
         ("  a: {kubernetes: {}}\n", "3:19: missing key `namespace`"),
         ("  a: {kubernetes: {namespace: Godel}}\n", "3:31: `Godel` is not the name of a namespace"),
-        ("  a: {kubernetes: {namespace: a, release: b}}\n", "3:34: unknown key `release`"),
+        ("  a: {image: {repository: a, values-key: a..b}}\n", "3:42: `a..b` is not the path of a value"),
+        ("  a: {kubernetes: {namespace: a, releases: b}}\n", "3:34: unknown key `releases`"),
         (
             "  a: {identities: {default: {header: X, value: {env: K}}}}\n",
             "3:29: the identity `default` is written as `auth`",

@@ -46,7 +46,8 @@ pub(crate) fn conclude<G: Gate>(about: About, plan: &G::Plan, facts: &G::Facts) 
         },
         checks: settled.checks,
         findings: settled.findings,
-        notes: settled.notes.into_iter().chain(misconfigured.clone()).collect(),
+        notes: settled.notes.into_iter().chain(G::remarks(plan, facts)).chain(misconfigured.clone()).collect(),
+        digest: G::digest(plan, facts).or_else(|| about.digest.clone()),
         ..record::<G>(about, plan, facts_json)
     };
     Concluded { record, misconfigured }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     CommandLine,
-    flags::{Common, command, is_input, takes_value, variable_of},
+    flags::{Common, command, is_input, is_switch, takes_value, variable_of},
 };
 
 /// The outputs that every gate has.
@@ -32,7 +32,7 @@ pub(crate) fn describe<G: CommandLine>(checks: &[Check], rbac: &[Rule]) -> Value
                 "value": takes_value(arg).then(|| arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string)),
                 "help": arg.get_help().map(ToString::to_string),
                 "default": arg.get_default_values().first().map(|value| value.to_string_lossy()),
-                "env": takes_value(arg).then(|| variable_of(arg)),
+                "env": (takes_value(arg) || is_switch(arg)).then(|| variable_of(arg)),
                 "repeat": matches!(arg.get_action(), clap::ArgAction::Append),
                 "common": is_common(arg),
                 "input": is_input(arg),

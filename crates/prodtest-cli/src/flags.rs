@@ -92,7 +92,12 @@ const NOT_INPUTS: [&str; 6] = ["format", "color", "replay", "list", "describe", 
 
 /// Whether an action offers this flag as an input.
 pub(crate) fn is_input(arg: &clap::Arg) -> bool {
-    takes_value(arg) && !NOT_INPUTS.contains(&arg.get_id().as_str())
+    (takes_value(arg) || is_switch(arg)) && !NOT_INPUTS.contains(&arg.get_id().as_str())
+}
+
+/// Whether it is on or off: as a variable, `true` or `false`.
+pub(crate) fn is_switch(arg: &clap::Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::SetTrue) && !NOT_INPUTS.contains(&arg.get_id().as_str())
 }
 
 pub(crate) fn takes_value(arg: &clap::Arg) -> bool {
@@ -117,6 +122,7 @@ pub(crate) fn command<G: CommandLine>() -> Command {
 
 const AFTER_HELP: &str = "\
 Every flag that takes a value can be given as PRODTEST_<FLAG> too (PRODTEST_EXPECT_VERSION); empty means unset.
+One that changes what is done takes `true` or `false` so (PRODTEST_RECOVER=true).
 
 Exit codes:
   0    passed: every check was measured and good
@@ -176,13 +182,22 @@ fn from_environment(
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Vec<OsString> {
     let silent = |arg: &&clap::Arg| {
-        takes_value(arg) && matches.value_source(arg.get_id().as_str()) != Some(ValueSource::CommandLine)
+        (takes_value(arg) || is_switch(arg))
+            && matches.value_source(arg.get_id().as_str()) != Some(ValueSource::CommandLine)
     };
     command
         .get_arguments()
         .filter(silent)
         .filter_map(|arg| Some((arg, arg.get_long()?, variable(&variable_of(arg))?)))
         .flat_map(|(arg, long, value)| {
+            if is_switch(arg) {
+                return match value.trim() {
+                    "" | "false" => Vec::new(),
+                    "true" => vec![format!("--{long}").into()],
+                    // For clap to refuse, and to name.
+                    other => vec![format!("--{long}={other}").into()],
+                };
+            }
             let repeats = matches!(arg.get_action(), ArgAction::Append);
             let values: Vec<String> = if repeats { value.lines().map(str::to_owned).collect() } else { vec![value] };
             values
@@ -190,6 +205,7 @@ fn from_environment(
                 .map(|value| value.trim().to_owned())
                 .filter(|value| !value.is_empty())
                 .map(move |value| format!("--{long}={value}").into())
+                .collect()
         })
         .collect()
 }

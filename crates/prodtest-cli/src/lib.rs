@@ -3,6 +3,7 @@
 //! A gate implements [`CommandLine`] and its `main` calls [`main`]. This is the one crate that prints and that knows
 //! clap.
 
+mod change;
 mod cluster;
 mod conclude;
 mod describe;
@@ -18,6 +19,7 @@ mod selection;
 mod stop;
 mod write;
 
+pub use change::ChangeFlags;
 pub use cluster::{ClusterFlags, ClusterTarget};
 pub use drive::main;
 pub use flags::Common;

@@ -38,6 +38,16 @@ pub trait Gate {
         None
     }
 
+    /// Pure: the digest of the image under test, where it is known.
+    fn digest(_plan: &Self::Plan, _facts: &Self::Facts) -> Option<String> {
+        None
+    }
+
+    /// Pure: remarks that change no verdict, for every report.
+    fn remarks(_plan: &Self::Plan, _facts: &Self::Facts) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Pure: what the controls showed.
     fn controls(plan: &Self::Plan, facts: &Self::Facts) -> Vec<Control>;
 

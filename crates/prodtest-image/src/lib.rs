@@ -5,12 +5,16 @@
 //! it answers clearly ("no such tag", "not for you") is measured, everything else ([`Class::is_measured`]) proves
 //! nothing of the image.
 
+mod build;
+mod command;
 mod digest;
 mod facts;
 mod platform;
 mod reference;
 mod registry;
+mod version;
 
+pub use build::{Build, BuildError, Built, Program, build_and_push};
 pub use digest::{Digest, InvalidDigest};
 pub use facts::{ImageFacts, Unresolved};
 pub use platform::{Platform, platform_fits};
@@ -18,3 +22,4 @@ pub use reference::{InvalidReference, Reference};
 pub use registry::{
     CONTROL_TAG, Class, InvalidLogin, Login, PlatformImage, Problem, Registry, RegistryError, RegistryOptions, Resolved,
 };
+pub use version::{InvalidTag, Version, VersionError, tag_of, version_of};

@@ -1,0 +1,163 @@
+//! Runs a program: in a process group of its own, for a limited time, keeping the end of what it prints.
+
+use std::{
+    ffi::OsStr,
+    io,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// How long to wait for the last words of a program that has ended. Who left its group may hold its output open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How much of what a program printed is kept: its end.
+const OUTPUT: usize = 16 * 1024;
+
+/// How a program ended, and what it printed last.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) status: ExitStatus,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Done {
+    /// What it printed, for who looks for a reason: programs are not of one mind where that goes.
+    pub(crate) fn said(&self) -> String {
+        format!("{}{}", self.out, self.err).trim().to_owned()
+    }
+}
+
+/// Why a program did not end by itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Undone {
+    /// It is not there.
+    #[error("`{0}` is not installed")]
+    Missing(String),
+    /// It is there, and did not start, or could not be waited for.
+    #[error("`{0}` could not be run: {1}")]
+    Unusable(String, io::Error),
+    /// The time was over.
+    #[error("`{0}` had not ended after {secs} s; the last it said: {2}", secs = .1.as_secs_f64())]
+    Late(String, Duration, String),
+}
+
+/// A program with its arguments, to be run for no longer than `limit`. Its language is that of the tests of what it
+/// says: English.
+pub(crate) fn program<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(name);
+    command.args(arguments).env("LC_ALL", "C");
+    command
+}
+
+/// Runs it to its end. Nothing of its process group is left behind, also when this future is dropped.
+pub(crate) async fn run(mut command: Command, limit: Duration) -> Result<Done, Undone> {
+    let name = command.as_std().get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Undone::Missing(name)),
+        Err(error) => return Err(Undone::Unusable(name, error)),
+    };
+    let group = Group::of(&child);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let ended = {
+        let streams = (child.stdout.take(), child.stderr.take());
+        let reading = async { tokio::join!(tail(streams.0, &mut out), tail(streams.1, &mut err)) };
+        tokio::pin!(reading);
+        let mut silent = false;
+        let waiting = async {
+            tokio::select! {
+                status = child.wait() => status,
+                _ = &mut reading => {
+                    silent = true;
+                    child.wait().await
+                }
+            }
+        };
+        let ended = timeout(limit, waiting).await;
+        // What it left running ends here, or its output would stay open as long as that lives.
+        drop(group);
+        if !silent {
+            let _ = timeout(LAST_WORDS, &mut reading).await;
+        }
+        ended
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let done = |status| Done { status, out: text(&out), err: text(&err) };
+    match ended {
+        Ok(Ok(status)) => Ok(done(status)),
+        Ok(Err(error)) => Err(Undone::Unusable(name, error)),
+        Err(_) => Err(Undone::Late(name, limit, done(ExitStatus::default()).said())),
+    }
+}
+
+/// The process group of a program: the program, and what it started. It ends with this.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // No such group is what one hopes for.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+/// Reads to the end, keeping the last part, in whole lines: half a line may begin in the middle of a secret.
+async fn tail(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+    let Some(mut stream) = stream else { return };
+    while matches!(stream.read_buf(kept).await, Ok(read) if read > 0) {
+        if kept.len() > 2 * OUTPUT {
+            kept.drain(..kept.len() - OUTPUT);
+            let line = kept.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            kept.drain(..line);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_long_output_is_kept() {
+        let done = run(program("sh", ["-c", "seq 100000; echo last; echo why >&2"]), Duration::from_secs(20)).await;
+        let done = done.unwrap();
+        assert!(done.out.ends_with("100000\nlast\n") && done.out.len() <= 2 * OUTPUT, "{}", done.out.len());
+        assert_eq!(done.err, "why\n");
+    }
+
+    #[tokio::test]
+    async fn what_a_late_program_started_ends_with_it() {
+        let begun = Instant::now();
+        let late =
+            run(program("sh", ["-c", "sleep 60 & echo $!; wait"]), Duration::from_millis(500)).await.unwrap_err();
+        let Undone::Late(_, _, said) = &late else { panic!("{late}") };
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        let stat = format!("/proc/{}/stat", said.trim());
+        // A killed child stays a zombie until somebody takes it; it runs no more.
+        let state = std::fs::read_to_string(stat).unwrap_or_else(|_| ") Z".to_owned());
+        assert!(state.contains(") Z") || state.contains(") X"), "it still runs: {state}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_named() {
+        let missing = run(program("prodtest-no-such-program", [""; 0]), Duration::from_secs(1)).await.unwrap_err();
+        assert_eq!(missing.to_string(), "`prodtest-no-such-program` is not installed");
+    }
+}

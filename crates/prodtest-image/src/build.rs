@@ -5,7 +5,7 @@
 mod digest;
 mod program;
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 pub use self::program::Program;
 use crate::{Digest, InvalidReference, InvalidTag, Reference, Version, command::Undone, tag_of};
@@ -27,6 +27,8 @@ pub struct Build {
     pub plain_http: bool,
     /// Which program builds; the first that works where it is none.
     pub program: Option<Program>,
+    /// Where the programs are looked for, as `PATH` has it, if not where this process looks.
+    pub path: Option<OsString>,
     /// How long building may take, and pushing.
     pub patience: Duration,
 }
@@ -108,7 +110,7 @@ impl From<Undone> for BuildError {
 /// When no program works, a step fails or takes too long, or the digest is not told.
 pub async fn build_and_push(build: &Build) -> Result<Built, BuildError> {
     let reference = build.repository.with_tag(&tag_of(&build.version.described)?)?;
-    let (program, with_buildx) = program::choose(build.program).await?;
+    let (program, with_buildx) = program::choose(build).await?;
     let folder = tempfile::tempdir().map_err(|error| BuildError::Folder(error.to_string()))?;
     let work = program::Work { build, reference: &reference, folder: folder.path() };
     let digest = match (program, with_buildx) {

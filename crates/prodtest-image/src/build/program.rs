@@ -1,9 +1,15 @@
 //! The programs that build images, and what each is told.
 
-use std::{ffi::OsString, fs, path::Path, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    path::Path,
+    time::Duration,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::process::Command;
 
 use super::{Build, BuildError, digest};
 use crate::{
@@ -34,12 +40,12 @@ impl Program {
     }
 
     /// Nothing, when it works; else why not. A `docker` without its engine is there, and of no use.
-    async fn missing(self) -> Option<String> {
+    async fn missing(self, build: &Build) -> Option<String> {
         let arguments: &[&str] = match self {
             Self::Docker => &["version", "--format", "{{.Server.Version}}"],
             Self::Buildah => &["--version"],
         };
-        match run(program(self.name(), arguments), THERE).await {
+        match run(build.command(self.name(), arguments), THERE).await {
             Ok(done) if done.status.success() => None,
             Ok(done) => Some(format!("`{}` does not work: {}", self.name(), done.said())),
             Err(undone) => Some(undone.to_string()),
@@ -47,15 +53,25 @@ impl Program {
     }
 }
 
+impl Build {
+    fn command<S: AsRef<OsStr>>(&self, name: &str, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = program(name, arguments);
+        if let Some(path) = &self.path {
+            command.env("PATH", path);
+        }
+        command
+    }
+}
+
 /// The program that builds, and whether it is Docker with buildx.
-pub(super) async fn choose(configured: Option<Program>) -> Result<(Program, bool), BuildError> {
-    let candidates = configured.map_or_else(|| vec![Program::Docker, Program::Buildah], |program| vec![program]);
+pub(super) async fn choose(build: &Build) -> Result<(Program, bool), BuildError> {
+    let candidates = build.program.map_or_else(|| vec![Program::Docker, Program::Buildah], |program| vec![program]);
     let mut reasons = Vec::new();
     for candidate in candidates {
-        match candidate.missing().await {
+        match candidate.missing(build).await {
             Some(reason) => reasons.push(reason),
             None if candidate == Program::Docker => {
-                let buildx = run(program("docker", ["buildx", "version"]), THERE).await;
+                let buildx = run(build.command("docker", ["buildx", "version"]), THERE).await;
                 return Ok((candidate, buildx.is_ok_and(|done| done.status.success())));
             }
             None => return Ok((candidate, false)),
@@ -132,7 +148,7 @@ impl Work<'_> {
     }
 
     async fn step(&self, name: &str, what: &str, arguments: Vec<OsString>) -> Result<Done, BuildError> {
-        let done = run(program(name, arguments), self.build.patience).await?;
+        let done = run(self.build.command(name, arguments), self.build.patience).await?;
         if done.status.success() {
             return Ok(done);
         }

@@ -17,6 +17,8 @@ use crate::Reference;
 
 /// How long one attempt may take: a registry that stalls once may answer the next time.
 const ATTEMPT: Duration = Duration::from_secs(4);
+/// An attempt shorter than this would only say that it was too short.
+const SHORTEST: Duration = Duration::from_millis(100);
 /// How often one question may be sent on to another URL.
 const HOPS: usize = 4;
 
@@ -46,6 +48,8 @@ pub(super) struct Session<'a> {
     deadline: Instant,
     /// What is sent as `authorization`.
     authorization: Option<String>,
+    /// What came of the attempt before, if it may pass: when the time is over, it is the answer.
+    before: Option<Problem>,
     /// What must not be told.
     secrets: Vec<String>,
 }
@@ -57,7 +61,7 @@ impl<'a> Session<'a> {
         let base = registry.base(reference).map_err(error)?;
         let secrets = login.map(super::Login::secrets).unwrap_or_default();
         let deadline = Instant::now() + registry.options.patience;
-        Ok(Self { registry, reference, base, deadline, authorization: None, secrets })
+        Ok(Self { registry, reference, base, deadline, authorization: None, before: None, secrets })
     }
 
     /// The problem as an error, with nothing secret in it.
@@ -82,9 +86,14 @@ impl<'a> Session<'a> {
             .with_max_delay(Duration::from_secs(2))
             .with_max_times(4)
             .with_jitter();
-        // `backon` hands what it retries on from one attempt to the next only by value.
+        // `backon` makes attempts of a closure that it may call while another attempt lives, for all the compiler knows.
         let session = tokio::sync::Mutex::new(self);
-        let attempt = || async { read(&session.lock().await.once(question).await?) };
+        let attempt = || async {
+            let mut session = session.lock().await;
+            let answer = session.once(question).await.and_then(|answer| read(&answer));
+            session.before = answer.as_ref().err().cloned();
+            answer
+        };
         let pause_fits = |problem: &Problem| problem.may_pass() && Instant::now() < deadline;
         attempt.retry(pauses).sleep(tokio::time::sleep).when(pause_fits).await
     }
@@ -127,9 +136,10 @@ impl<'a> Session<'a> {
     ) -> Result<Response, Problem> {
         let client = if url.origin() == self.base.origin() { &self.registry.own } else { &self.registry.other };
         let timeout = self.deadline.saturating_duration_since(Instant::now()).min(ATTEMPT);
-        if timeout.is_zero() {
+        if timeout < SHORTEST {
             let patience = self.registry.options.patience.as_secs_f64();
-            return Err(Problem::NoAnswer(format!("the {patience} s for this question are over")));
+            let over = || Problem::NoAnswer(format!("the {patience} s for this question are over"));
+            return Err(self.before.clone().unwrap_or_else(over));
         }
         let request =
             Request { method: method.to_owned(), url: url.clone(), headers, body, timeout, max_body: LARGEST };

@@ -2,6 +2,8 @@
 
 #[path = "lab_cluster/helm.rs"]
 mod helm;
+#[path = "lab_cluster/image.rs"]
+mod image;
 #[path = "lab_cluster/policies.rs"]
 mod policies;
 #[path = "lab_cluster/smoke.rs"]

@@ -28,6 +28,7 @@ pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Excha
         duration_ms: 5.0,
         first_byte_ms: Some(4.0),
         reused: false,
+        found_closed: false,
         resent: false,
         response: Some(Response { status, headers, body }),
         failure: None,

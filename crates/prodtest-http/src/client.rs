@@ -52,7 +52,10 @@ pub enum InvalidOptions {
 
 /// An HTTP/1.1 client. A clone shares its connections.
 #[derive(Clone)]
-pub struct Client(Arc<Shared>);
+pub struct Client {
+    shared: Arc<Shared>,
+    keeps: bool,
+}
 
 struct Shared {
     options: ClientOptions,
@@ -77,7 +80,14 @@ impl Client {
                 Some(HeaderValue::from_str(name).map_err(|_| InvalidOptions::UserAgent(options.user_agent.clone()))?)
             }
         };
-        Ok(Self(Arc::new(Shared { options, user_agent, given, tls: OnceLock::new(), pool: Pool::default() })))
+        let shared = Shared { options, user_agent, given, tls: OnceLock::new(), pool: Pool::default() };
+        Ok(Self { shared: Arc::new(shared), keeps: true })
+    }
+
+    /// The same client, but each request gets a connection of its own, which is closed after it.
+    #[must_use]
+    pub fn unkept(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), keeps: false }
     }
 
     /// Sends a request and takes down what comes of it. Dropping the future closes its connection.
@@ -87,7 +97,7 @@ impl Client {
     /// there before the first byte of an answer, or with a 408, the request is sent once more on a new connection. All
     /// other methods get a new connection each, and nothing else is ever sent twice.
     pub async fn send(&self, request: Request) -> Exchange {
-        let prepared = match Prepared::new(&request, self.0.user_agent.as_ref()) {
+        let prepared = match Prepared::new(&request, self.shared.user_agent.as_ref()) {
             Ok(prepared) => prepared,
             Err(failure) => return Exchange::unsent(failure),
         };
@@ -97,9 +107,16 @@ impl Client {
             Err(failure) => return Exchange::unsent(failure),
         };
         let mut progress = Progress::default();
-        let (host, port) = self.0.options.target(&prepared.origin);
+        let (host, port) = self.shared.options.target(&prepared.origin);
         let peer = format!("{host}:{port}");
-        let attempt = Attempt { client: &self.0, prepared: &prepared, tls, peer: &peer, max_body: request.max_body };
+        let attempt = Attempt {
+            client: &self.shared,
+            keeps: self.keeps,
+            prepared: &prepared,
+            tls,
+            peer: &peer,
+            max_body: request.max_body,
+        };
 
         let started = Instant::now();
         let ended = tokio::time::timeout(request.timeout, attempt.run(&mut progress)).await;
@@ -111,14 +128,15 @@ impl Client {
     }
 
     fn tls(&self) -> Result<Arc<ClientConfig>, Failure> {
-        let make = || self.0.given.clone().map_or_else(tls::system_authorities, Ok).and_then(tls::verifying);
-        self.0.tls.get_or_init(make).clone()
+        let make = || self.shared.given.clone().map_or_else(tls::system_authorities, Ok).and_then(tls::verifying);
+        self.shared.tls.get_or_init(make).clone()
     }
 }
 
 /// What one exchange works with.
 struct Attempt<'a> {
     client: &'a Shared,
+    keeps: bool,
     prepared: &'a Prepared,
     tls: Option<Arc<ClientConfig>>,
     peer: &'a str,
@@ -127,15 +145,16 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     async fn run(&self, progress: &mut Progress) -> Result<(), Failure> {
-        if self.prepared.is_safe()
-            && let Some(kept) = self.client.pool.take(&self.prepared.origin).await
+        if self.keeps
+            && self.prepared.is_safe()
+            && let Some(kept) = self.client.pool.take(&self.prepared.origin, &mut progress.found_closed).await
         {
             progress.reused = true;
             let result = self.exchange(kept, progress).await;
             if !was_stale(progress, result.as_ref().err()) {
                 return result;
             }
-            *progress = Progress { resent: true, ..Progress::default() };
+            *progress = Progress { resent: true, found_closed: progress.found_closed, ..Progress::default() };
         }
         let connection = self.open(&mut progress.phase).await?;
         self.exchange(connection, progress).await
@@ -176,7 +195,9 @@ impl Attempt<'_> {
             }
         }
         drop(body);
-        self.client.pool.put(self.prepared.origin.clone(), connection).await;
+        if self.keeps {
+            self.client.pool.put(self.prepared.origin.clone(), connection).await;
+        }
         Ok(())
     }
 }

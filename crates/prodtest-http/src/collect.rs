@@ -13,6 +13,8 @@ pub(crate) struct Progress {
     pub(crate) phase: Phase,
     /// Whether the connection in use was kept from an earlier exchange.
     pub(crate) reused: bool,
+    /// Whether a kept connection was found closed before the request was sent.
+    pub(crate) found_closed: bool,
     /// Whether the request was sent again.
     pub(crate) resent: bool,
     /// Whether hyper gave the request back before a byte of it was written.
@@ -46,6 +48,7 @@ impl Progress {
             duration_ms: milliseconds(started, Instant::now()),
             first_byte_ms: first.map(|first| milliseconds(started, first)),
             reused: self.reused,
+            found_closed: self.found_closed,
             resent: self.resent,
             response: self.head.map(|(status, headers)| Response { status, headers, body: self.body.into_body() }),
             failure,

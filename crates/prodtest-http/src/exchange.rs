@@ -16,6 +16,9 @@ pub struct Exchange {
     /// Whether it went over a connection that an earlier exchange had opened.
     #[serde(default, skip_serializing_if = "is_false")]
     pub reused: bool,
+    /// Whether a connection that was kept for it was found closed before the request was sent.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub found_closed: bool,
     /// Whether it was sent again on a new connection, because a kept one had been closed meanwhile.
     #[serde(default, skip_serializing_if = "is_false")]
     pub resent: bool,
@@ -34,6 +37,7 @@ impl Exchange {
             duration_ms: 0.0,
             first_byte_ms: None,
             reused: false,
+            found_closed: false,
             resent: false,
             response: None,
             failure: Some(failure),

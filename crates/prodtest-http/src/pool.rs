@@ -20,8 +20,8 @@ const PER_ORIGIN: usize = 64;
 pub(crate) struct Pool(Mutex<HashMap<Origin, Vec<(Instant, Connection)>>>);
 
 impl Pool {
-    /// An open connection to the origin, if one waits.
-    pub(crate) async fn take(&self, origin: &Origin) -> Option<Connection> {
+    /// An open connection to the origin, if one waits. Leaves in `found_closed` whether one that waited had ended.
+    pub(crate) async fn take(&self, origin: &Origin, found_closed: &mut bool) -> Option<Connection> {
         loop {
             let mut connection = self.pop(origin)?;
             // Lets the runtime look at its sockets: what the server did meanwhile is not known before.
@@ -29,6 +29,7 @@ impl Pool {
             if connection.is_open().await {
                 return Some(connection);
             }
+            *found_closed = true;
         }
     }
 

@@ -43,6 +43,21 @@ async fn other_requests_get_a_connection_each() {
 }
 
 #[tokio::test]
+async fn a_client_that_keeps_nothing_opens_a_connection_for_each() {
+    let server = Server::start(|_, stream| patient(stream));
+    let client = client();
+    assert_healthy(&send(&client, &server, "GET").await, false, false);
+    let unkept = client.unkept();
+    for _ in 0..3 {
+        assert_healthy(&send(&unkept, &server, "GET").await, false, false);
+    }
+    assert_eq!(server.connections(), 4);
+    // What the other one keeps is still there, and nothing was added to it.
+    assert_healthy(&send(&client, &server, "GET").await, true, false);
+    assert_eq!(server.connections(), 4);
+}
+
+#[tokio::test]
 async fn requests_at_the_same_time_do_not_share() {
     let server = Server::start(|_, stream| patient(stream));
     let client = client();
@@ -67,9 +82,12 @@ async fn a_connection_closed_meanwhile_is_replaced() {
     // Whether the end is noticed before the request is sent or after it, the request is served.
     let exchange = send(&client, &server, "GET").await;
     assert_healthy(&exchange, false, exchange.resent);
+    assert!(exchange.found_closed || exchange.resent, "{exchange:?}");
     receiver.recv().unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_healthy(&send(&client, &server, "GET").await, false, false);
+    let exchange = send(&client, &server, "GET").await;
+    assert_healthy(&exchange, false, false);
+    assert!(exchange.found_closed, "{exchange:?}");
 }
 
 /// A server that ends its first connection in some way at the second request on it.

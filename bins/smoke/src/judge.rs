@@ -360,12 +360,9 @@ fn burst(step: &Step, declared: &Burst, samples: &[Sample]) -> StepJudgement {
     slowest_evidence.limit = limit_ms.map(Quantity::milliseconds);
     let evidence =
         vec![Evidence::new(format!("{} statuses", step.name), Quantity::Text(histogram.clone())), slowest_evidence];
-    let series = vec![Series {
-        name: format!("{}: time of each request", step.name),
-        unit: Unit::Milliseconds,
-        values: samples.iter().map(|sample| sample.duration_ms).collect(),
-        limit: limit_ms,
-    }];
+    let times = samples.iter().map(|sample| sample.duration_ms).collect();
+    let name = format!("{}: time of each request", step.name);
+    let series = vec![Series::new(name, Unit::Milliseconds, times).limited(limit_ms)];
     let mut unmet = Vec::new();
     if samples.len() < declared.requests as usize || !samples.iter().all(good) {
         let expected = format!("{} × status {wanted}", declared.requests);

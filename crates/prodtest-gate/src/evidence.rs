@@ -106,7 +106,7 @@ impl Evidence {
     }
 }
 
-/// A row of numbers for a plot.
+/// A row of numbers for a plot, each at its place in the row or, with `times`, at its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Series {
     /// What the numbers are, `duration of each request`.
@@ -118,6 +118,46 @@ pub struct Series {
     /// A limit to draw across, in the same unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<f64>,
+    /// When each number was measured or, of a span of time, when the span began, in milliseconds of the run; as many as
+    /// there are numbers, or none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub times: Vec<f64>,
+    /// What happened meanwhile, on the axis of `times`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<Mark>,
+}
+
+impl Series {
+    /// Numbers without a limit or times.
+    #[must_use]
+    pub fn new(name: impl Into<String>, unit: Unit, values: Vec<f64>) -> Self {
+        Self { name: name.into(), unit, values, limit: None, times: Vec::new(), marks: Vec::new() }
+    }
+
+    /// The same, held against `limit`.
+    #[must_use]
+    pub fn limited(mut self, limit: Option<f64>) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The same, measured at `times`, while `marks` happened.
+    #[must_use]
+    pub fn over_time(mut self, times: Vec<f64>, marks: Vec<Mark>) -> Self {
+        self.times = times;
+        self.marks = marks;
+        self
+    }
+}
+
+/// Something that happened while a series was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Mark {
+    /// When, in milliseconds, on the axis of the series' `times`.
+    pub at_ms: f64,
+    /// What. It may quote a cluster: hostile text.
+    pub label: String,
 }
 
 #[cfg(test)]
@@ -133,5 +173,16 @@ mod tests {
         assert_eq!(shown(2049.0, Unit::Milliseconds), "2.05 s");
         assert_eq!(shown(1.0, Unit::Days), "1 day");
         assert_eq!(shown(1536.0, Unit::Bytes), "1.5 KiB");
+    }
+
+    #[test]
+    fn a_series_without_times_is_written_as_ever() {
+        let series = Series::new("a", Unit::Count, vec![1.0]);
+        assert_eq!(serde_json::to_string(&series).unwrap(), r#"{"name":"a","unit":"count","values":[1.0]}"#);
+        let mark = Mark { at_ms: 5.0, label: "b".to_owned() };
+        let timed = series.over_time(vec![0.0], vec![mark]);
+        let json = serde_json::to_string(&timed).unwrap();
+        assert!(json.ends_with(r#""times":[0.0],"marks":[{"at-ms":5.0,"label":"b"}]}"#), "{json}");
+        assert_eq!(serde_json::from_str::<Series>(&json).unwrap(), timed);
     }
 }

@@ -24,7 +24,7 @@ mod waiver;
 
 pub use check::{Check, Limit, Severity};
 pub use control::Control;
-pub use evidence::{Evidence, Quantity, Series, Unit};
+pub use evidence::{Evidence, Mark, Quantity, Series, Unit};
 pub use finding::{Finding, Place, RULE_CLEANUP, RULE_UNDETERMINED};
 pub use gate::{Gate, Progress};
 pub use id::{CheckId, InvalidCheckId};

@@ -40,12 +40,14 @@ pub(crate) fn green() -> RunRecord {
             Evidence::new("slowest request", Quantity::milliseconds(212.5)).limited(Quantity::milliseconds(500.0)),
             Evidence::new("requests", Quantity::count(50)),
         ],
-        series: vec![Series {
-            name: "duration of each request".into(),
-            unit: Unit::Milliseconds,
-            values: (0..50).map(|i| 80.0 + 13.0 * f64::from(i % 11)).collect(),
-            limit: Some(500.0),
-        }],
+        series: vec![
+            Series::new(
+                "duration of each request",
+                Unit::Milliseconds,
+                (0..50).map(|i| 80.0 + 13.0 * f64::from(i % 11)).collect(),
+            )
+            .limited(Some(500.0)),
+        ],
         ..check("burst", "50 agents at once are accepted", Outcome::Passed)
     };
     let tls = CheckRecord {

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     fn series(values: Vec<f64>, limit: Option<f64>) -> Series {
-        Series { name: "duration".into(), unit: Unit::Milliseconds, values, limit }
+        Series::new("duration", Unit::Milliseconds, values).limited(limit)
     }
 
     #[test]

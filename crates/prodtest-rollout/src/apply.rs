@@ -1,1 +1,32 @@
 //! Objects put into the cluster by server-side apply.
+//!
+//! An object is any JSON that names its kind and itself. [`Applier`] finds out under which plural the cluster has a kind
+//! (and remembers), is patient with an API that is overloaded, and tells the outcome of each object apart.
+
+mod applier;
+mod diff;
+mod object;
+mod outcome;
+
+use prodtest_gate::Rule;
+
+pub(crate) use applier::patiently;
+pub use applier::{Applier, MANAGER, Manner};
+pub use diff::diff;
+pub use object::{NoObject, Reference, in_order};
+pub use outcome::{Applied, Outcome};
+
+/// What one must be allowed to do with the kinds that a chart usually has; what else it has is the user's to add.
+#[must_use]
+pub fn rules(namespace: &str) -> Vec<Rule> {
+    let of = |group, kinds: &[&str]| Rule::new(namespace, group, kinds, &["get", "create", "patch"]);
+    vec![
+        of("", &["configmaps", "persistentvolumeclaims", "secrets", "serviceaccounts", "services"]),
+        of("apps", &["daemonsets", "deployments", "statefulsets"]),
+        of("autoscaling", &["horizontalpodautoscalers"]),
+        of("batch", &["cronjobs", "jobs"]),
+        of("networking.k8s.io", &["ingresses", "networkpolicies"]),
+        of("policy", &["poddisruptionbudgets"]),
+        of("rbac.authorization.k8s.io", &["rolebindings", "roles"]),
+    ]
+}

@@ -12,10 +12,16 @@ use serde_json::{Map, Value};
 use crate::{repo, sh};
 
 /// The gates there are. Each has a program `prodtest-<gate>`, an action, a template and check pages.
-pub const GATES: &[&str] = &["smoke"];
+pub const GATES: &[&str] = &["deploy", "smoke"];
 
 /// The configuration whose checks the pages show, relative to the root of the clone, and its environment.
 pub const EXAMPLE: (&str, &str) = ("examples/godel/prodtest.yaml", "local");
+
+/// The environment of the example that a gate is asked about: a process is enough for those that need no cluster.
+#[must_use]
+pub fn environment(gate: &str) -> &'static str {
+    if gate == "smoke" { EXAMPLE.1 } else { "lab" }
+}
 
 /// A gate as it describes itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -118,7 +124,7 @@ pub fn build() -> Result<PathBuf> {
 /// # Errors
 /// When it fails, or says something that is not understood.
 pub fn ask(gate: &str, folder: &Path) -> Result<Gate> {
-    let (config, environment) = EXAMPLE;
+    let (config, environment) = (EXAMPLE.0, environment(gate));
     let program = folder.join(program(gate));
     let mut command = Command::new(&program);
     command.current_dir(repo::root()).args(["--describe", "--config", config, "--env", environment]);

@@ -44,6 +44,9 @@ pub struct Image {
     pub connect: Option<Located<HostPort>>,
     /// The authorities to trust instead of those of the system, in PEM.
     pub ca: Option<Located<FilePath>>,
+    /// The platforms that it must be for, `linux/amd64`; those of the nodes when left out.
+    #[serde(default)]
+    pub platforms: Vec<String>,
     /// Whether the registry speaks plain HTTP, as one beside a test cluster may.
     #[serde(default)]
     pub plain_http: bool,

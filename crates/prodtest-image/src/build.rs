@@ -92,7 +92,9 @@ impl BuildError {
             Self::Failed { step, .. } if step.ends_with("push") => {
                 Some("log in with the same program, and look whether that user may push there")
             }
-            Self::Undone(_) => Some("give the build more time"),
+            Self::Undone(_) => {
+                Some("look whether the program works by hand; if it is only slow, give the build more time")
+            }
             Self::Failed { .. } | Self::NoDigest { .. } | Self::Folder(_) | Self::Reference(_) => None,
         }
     }

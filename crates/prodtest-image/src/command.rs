@@ -151,8 +151,11 @@ mod tests {
         assert!(begun.elapsed() < Duration::from_secs(10));
         let stat = format!("/proc/{}/stat", said.trim());
         // A killed child stays a zombie until somebody takes it; it runs no more.
-        let state = std::fs::read_to_string(stat).unwrap_or_else(|_| ") Z".to_owned());
-        assert!(state.contains(") Z") || state.contains(") X"), "it still runs: {state}");
+        let state = || std::fs::read_to_string(&stat).unwrap_or_else(|_| ") Z".to_owned());
+        while !(state().contains(") Z") || state().contains(") X")) {
+            assert!(begun.elapsed() < Duration::from_secs(10), "it still runs: {}", state());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ mod version;
 pub use build::{Build, BuildError, Built, Program, build_and_push};
 pub use digest::{Digest, InvalidDigest};
 pub use facts::{ImageFacts, Unresolved};
-pub use platform::{Platform, platform_fits};
+pub use platform::{InvalidPlatform, Platform, platform_fits};
 pub use reference::{InvalidReference, Reference};
 pub use registry::{
     CONTROL_TAG, Class, InvalidLogin, Login, PlatformImage, Problem, Registry, RegistryError, RegistryOptions, Resolved,

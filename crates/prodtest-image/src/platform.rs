@@ -1,6 +1,6 @@
 //! What an image runs on, and whether that is what a node is.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -94,6 +94,28 @@ pub fn platform_fits(image: &[Platform], node: &Platform) -> bool {
         };
         platform.os.eq_ignore_ascii_case(&node.os) && runs
     })
+}
+
+/// Why a text is no platform.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a platform: expected `OS/ARCHITECTURE`, as in `linux/amd64`")]
+pub struct InvalidPlatform(String);
+
+/// `linux/arm64/v8`, or without the variant.
+impl FromStr for Platform {
+    type Err = InvalidPlatform;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPlatform> {
+        let parts: Vec<&str> = text.split('/').collect();
+        match parts.as_slice() {
+            _ if parts.iter().any(|part| part.is_empty()) => Err(InvalidPlatform(text.to_owned())),
+            [os, architecture] => Ok(Self::new(*os, *architecture)),
+            [os, architecture, variant] => {
+                Ok(Self { variant: Some((*variant).to_owned()), ..Self::new(*os, *architecture) })
+            }
+            _ => Err(InvalidPlatform(text.to_owned())),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -88,6 +88,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 fn files(gates: &[Gate]) -> Result<Files> {
     let mut files = Files::new();
     let mut tables = Vec::new();
+    let mut schemas: BTreeMap<PathBuf, Value> = BTreeMap::new();
     for gate in gates {
         let faults = detection::Table::of(gate)?;
         files.insert(format!("actions/{}/action.yml", gate.gate).into(), wrappers::action(gate)?);
@@ -99,15 +100,40 @@ fn files(gates: &[Gate]) -> Result<Files> {
         tables.push((gate, faults));
         for (name, schema) in &gate.schemas {
             let path = PathBuf::from(format!("schemas/{name}.schema.json"));
-            let text = noted(schema)?;
-            let before = files.insert(path, text.clone());
-            // Gates share the schemas of what they share.
-            ensure!(before.is_none_or(|before| before == text), "two gates disagree on the schema `{name}`");
+            // Gates share the schemas of what they share; of the configuration each knows its own section.
+            let schema = match schemas.remove(&path) {
+                Some(before) => united(before, schema).with_context(|| format!("two gates disagree on `{name}`"))?,
+                None => schema.clone(),
+            };
+            schemas.insert(path, schema);
         }
+    }
+    for (path, schema) in &schemas {
+        files.insert(path.clone(), noted(schema)?);
     }
     files.insert("docs/checks/README.md".into(), pages::index(gates)?);
     files.insert("docs/detection.md".into(), detection::page(&tables)?);
     Ok(files)
+}
+
+/// Both schemas in one. What both have must be the same, all the way down.
+fn united(one: Value, other: &Value) -> Result<Value> {
+    match (one, other) {
+        (Value::Object(mut one), Value::Object(other)) => {
+            for (key, value) in other {
+                let both = match one.remove(key) {
+                    Some(before) => united(before, value).with_context(|| format!("at `{key}`"))?,
+                    None => value.clone(),
+                };
+                one.insert(key.clone(), both);
+            }
+            Ok(Value::Object(one))
+        }
+        (one, other) => {
+            ensure!(one == *other, "`{one}` or `{other}`");
+            Ok(one)
+        }
+    }
 }
 
 /// A schema that says where it comes from, as far as JSON can.

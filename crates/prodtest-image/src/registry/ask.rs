@@ -246,3 +246,33 @@ fn one_line(text: &str) -> String {
         Some((end, _)) => format!("{}…", &line[..end]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RegistryOptions;
+
+    #[test]
+    fn a_login_is_not_carried_from_tls_to_where_everybody_can_listen() {
+        let reference: Reference = "registry.example/a:b".parse().unwrap();
+        let url = |text: &str| Url::parse(text).unwrap();
+        for (plain_http, to, safe) in [
+            (false, "https://auth.example/token", true),
+            (false, "http://auth.example/token", false),
+            (true, "http://auth.example/token", true),
+            (true, "ftp://auth.example/token", false),
+        ] {
+            let registry = Registry::new(RegistryOptions { plain_http, ..RegistryOptions::default() }).unwrap();
+            let session = Session::new(&registry, &reference).unwrap();
+            assert_eq!(session.must_be_safe(&url(to)).is_ok(), safe, "{to}, plain HTTP: {plain_http}");
+        }
+    }
+
+    #[test]
+    fn docker_hubs_registry_has_another_name() {
+        let registry = Registry::new(RegistryOptions::default()).unwrap();
+        let reference = "nginx".parse().unwrap();
+        let session = Session::new(&registry, &reference).unwrap();
+        assert_eq!(session.base.as_str(), "https://registry-1.docker.io/v2/library/nginx/");
+    }
+}

@@ -1,5 +1,7 @@
 //! What came of an object. Pure.
 
+use std::fmt;
+
 use prodtest_kube::{ClusterError, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -72,6 +74,20 @@ impl Outcome {
             }
             Problem::Forbidden(_) | Problem::NotFound => Self::Refused { message: error.to_string() },
             _ => Self::Unknown { message: error.to_string() },
+        }
+    }
+}
+
+/// In one line.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created => f.write_str("created"),
+            Self::Configured => f.write_str("configured"),
+            Self::Unchanged => f.write_str("unchanged"),
+            Self::Conflict { message } => write!(f, "owned by somebody else: {message}"),
+            Self::Refused { message } => write!(f, "refused: {message}"),
+            Self::Unknown { message } => write!(f, "unknown: {message}"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Whether an object is there as it was. Pure.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -90,3 +92,12 @@ impl Found {
 
 #[cfg(test)]
 pub(super) mod tests;
+
+/// In one line: `deployment.apps/godel-api: spec.replicas: expected 3, seen 2`.
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, path, expected, seen } = self;
+        let path = if path.is_empty() { String::new() } else { format!("{path}: ") };
+        write!(f, "{object}: {path}expected {expected}, seen {seen}")
+    }
+}

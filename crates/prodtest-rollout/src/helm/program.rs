@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -99,12 +101,13 @@ impl NoHelm {
 
 /// What becomes of the values of the revision before. Helm's own default depends on whether any value is given, so it is
 /// always said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum ValuesMode {
     /// Only what is given now lies over the chart's values.
-    #[default]
     Reset,
     /// The chart's values, then those that were given before, then those that are given now.
+    #[default]
     ResetThenReuse,
     /// The values as they were, the chart's old ones too, then those that are given now.
     Reuse,

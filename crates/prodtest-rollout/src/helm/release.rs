@@ -153,6 +153,19 @@ pub struct Release {
     pub hooks: Vec<Hook>,
 }
 
+impl Release {
+    /// What Helm prints of a release with `--output json`.
+    ///
+    /// # Errors
+    /// When it is no release. What is in it is not quoted.
+    pub fn of_json(printed: &Value) -> Result<Self, Undecodable> {
+        let name = printed["name"].as_str().unwrap_or_default();
+        let revision = printed["version"].as_u64().and_then(|version| version.try_into().ok()).unwrap_or_default();
+        let record = Record::deserialize(printed).map_err(|_| "it is not the JSON of a release".to_owned());
+        record.and_then(of_record).map_err(|why| Undecodable { release: name.to_owned(), revision, why })
+    }
+}
+
 /// The values may be secrets, and the manifest may hold Secrets.
 impl fmt::Debug for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -307,6 +320,11 @@ fn decode(data: &str) -> Result<Release, String> {
     let record: Record = serde_json::from_slice(&unpacked(&compressed, MAX_RECORD_BYTES)?).map_err(|error| {
         format!("it is not the JSON of a release, at line {}, column {}", error.line(), error.column())
     })?;
+    of_record(record)
+}
+
+fn of_record(record: Record) -> Result<Release, String> {
+    let base64 = |text: &[u8]| BASE64_STANDARD.decode(text).map_err(|_| "it is not base64".to_owned());
     let mut templates = Vec::new();
     for Encoded { name, data } in record.chart.templates.unwrap_or_default() {
         let text = String::from_utf8(base64(data.unwrap_or_default().as_bytes())?);
@@ -347,6 +365,23 @@ fn time(text: &str) -> Result<Option<Timestamp>, String> {
     match text {
         "" => Ok(None),
         text => text.parse().map(Some).map_err(|_| "its times are none".to_owned()),
+    }
+}
+
+/// In Helm's own words.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deployed => "deployed",
+            Self::Superseded => "superseded",
+            Self::Failed => "failed",
+            Self::PendingInstall => "pending-install",
+            Self::PendingUpgrade => "pending-upgrade",
+            Self::PendingRollback => "pending-rollback",
+            Self::Uninstalling => "uninstalling",
+            Self::Uninstalled => "uninstalled",
+            Self::Unknown => "of unknown state",
+        })
     }
 }
 

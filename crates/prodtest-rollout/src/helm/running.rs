@@ -1,6 +1,7 @@
 //! A Helm that runs: what it says is read within bounds, and it is ended when the gate ends.
 
 use std::{
+    fmt,
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -234,6 +235,19 @@ fn read(mut pipe: impl AsyncRead + Unpin + Send + 'static, kept: &Arc<Mutex<Kept
             lock(&kept).take(&buffer[..read]);
         }
     })
+}
+
+/// In one line.
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(_) => f.write_str("it ended well"),
+            Self::Failed { code, problem, .. } => write!(f, "it ended with {code}: {problem}"),
+            Self::NotStarted(why) => write!(f, "it could not be started: {why}"),
+            Self::Killed => f.write_str("it was ended by a signal"),
+            Self::Garbage(what) => write!(f, "what it printed is something else: {what}"),
+        }
+    }
 }
 
 #[cfg(test)]

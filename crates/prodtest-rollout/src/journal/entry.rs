@@ -1,6 +1,6 @@
 //! What is written down: the run, and the verdict of each revision. Pure.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -206,6 +206,19 @@ fn read_journal(text: &str) -> Result<Journal, Unreadable> {
 
 fn garbage(key: &'static str, error: &serde_json::Error) -> Unreadable {
     Unreadable::Garbage { key, why: error.to_string() }
+}
+
+/// What a run of it was doing.
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BackedUp => "about to upgrade",
+            Self::Upgrading => "upgrading",
+            Self::Watching => "watching",
+            Self::RollingBack => "rolling back",
+            Self::Done => "done",
+        })
+    }
 }
 
 #[cfg(test)]

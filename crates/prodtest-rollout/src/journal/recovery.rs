@@ -4,7 +4,7 @@
 //! `pending-upgrade` or `pending-rollback`, and leaves it `deployed`; one that is `pending-install` has nothing to go
 //! back to, and `helm uninstall` frees it.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::{Holder, Journal, OnFailure, Phase};
 
@@ -183,6 +183,23 @@ fn last_whole(helm: &HelmState) -> Option<u32> {
 
 fn refuse(why: &str) -> Recovery {
     Recovery::Refuse { why: why.to_owned() }
+}
+
+/// In Helm's own words.
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deployed => "deployed",
+            Self::Superseded => "superseded",
+            Self::Failed => "failed",
+            Self::PendingInstall => "pending-install",
+            Self::PendingUpgrade => "pending-upgrade",
+            Self::PendingRollback => "pending-rollback",
+            Self::Uninstalling => "uninstalling",
+            Self::Uninstalled => "uninstalled",
+            Self::Unknown => "of unknown state",
+        })
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod schedule;
 mod start;
 mod volume;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -190,4 +190,31 @@ fn makes_room(scene: &Scene<'_>, subject: &Subject, new: &[&Pod]) -> bool {
 /// The objects whose signs count.
 pub(super) fn subjects(aim: &Aim) -> impl Iterator<Item = &Subject> {
     aim.workloads.iter().chain(&aim.hooks)
+}
+
+/// As the facts have it, and as a rule is called.
+impl fmt::Display for DoomKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ImageNotFound => "image-not-found",
+            Self::ImageRefused => "image-refused",
+            Self::ImageName => "image-name",
+            Self::ImagePull => "image-pull",
+            Self::MissingConfig => "missing-config",
+            Self::Unschedulable => "unschedulable",
+            Self::UnboundVolume => "unbound-volume",
+            Self::Mount => "mount",
+            Self::Start => "start",
+            Self::Crash => "crash",
+            Self::InitCrash => "init-crash",
+            Self::Probe => "probe",
+            Self::ProgressDeadline => "progress-deadline",
+            Self::Stalled => "stalled",
+            Self::Quota => "quota",
+            Self::Admission => "admission",
+            Self::JobFailed => "job-failed",
+            Self::NodeGone => "node-gone",
+            Self::Paused => "paused",
+        })
+    }
 }

@@ -1,5 +1,7 @@
 //! What was seen of a rollout, and what it means: plain data, that can be judged again.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Aim, DoomKind, Patience, Subject};
@@ -182,5 +184,39 @@ impl RolloutFacts {
                 None => RolloutVerdict::Unfinished { why: self.waits.join("; ") },
             },
         }
+    }
+}
+
+/// As a person says it of an object.
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Applied => "applied",
+            Self::NewReplicaSet => "new",
+            Self::PodCreated => "created",
+            Self::PodScheduled => "scheduled",
+            Self::PodReady => "ready",
+            Self::PodUnready => "no longer ready",
+            Self::PodEnding => "ending",
+            Self::PodGone => "gone",
+            Self::Blind => "not heard of",
+            Self::Heard => "heard of again",
+            Self::Doomed => "doomed",
+            Self::Done => "done",
+        })
+    }
+}
+
+/// In one line: `pod/web-6f6bc5c95-j897x ready`.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.subject, self.what)
+    }
+}
+
+/// In one line.
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}, {}", self.subject, self.kind, self.message)
     }
 }

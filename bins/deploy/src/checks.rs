@@ -1,0 +1,100 @@
+//! The checks of the deploy gate, one file each: what it declares, and what it concludes from what was seen.
+
+pub(crate) mod backup;
+pub(crate) mod identity;
+pub(crate) mod image;
+pub(crate) mod restored;
+pub(crate) mod rollout;
+pub(crate) mod served_throughout;
+pub(crate) mod upgrade;
+
+use prodtest_gate::{Check, CheckId, Finding, Judged, Outcome, Place};
+
+use crate::{
+    facts::{Facts, Trouble},
+    plan::{Action, Plan},
+};
+
+/// Their names, in the order in which they are made.
+pub(crate) const NAMES: [&str; 7] =
+    ["image", "backup", "upgrade", "rollout", "served-throughout", "identity", "restored"];
+
+/// The id of a check of this gate.
+pub(crate) fn id(name: &str) -> CheckId {
+    #[expect(clippy::unwrap_used, reason = "the names are literals that the unit tests parse")]
+    CheckId::new("deploy", name).unwrap()
+}
+
+/// The checks that this plan makes; `restored` where something is put back, or, as the facts tell, was.
+pub(crate) fn declared(plan: &Plan, facts: Option<&Facts>) -> Vec<Check> {
+    let went_back = facts.is_some_and(|facts| facts.way_back.is_some());
+    let all: &[fn(&Plan) -> Check] = match plan.action {
+        Action::Deploy | Action::DryRun => &[
+            image::declare,
+            backup::declare,
+            upgrade::declare,
+            rollout::declare,
+            served_throughout::declare,
+            identity::declare,
+        ],
+        Action::Recover | Action::Restore(_) => &[],
+    };
+    let mut checks: Vec<Check> = all.iter().map(|declare| declare(plan)).collect();
+    if went_back || matches!(plan.action, Action::Recover | Action::Restore(_)) {
+        checks.push(restored::declare(plan));
+    }
+    for check in &mut checks {
+        check.left_out = plan.left_out(check.id.name()).map(str::to_owned);
+    }
+    checks
+}
+
+/// What the facts say of each check that is not left out.
+pub(crate) fn judge(plan: &Plan, facts: &Facts) -> Vec<Judged> {
+    let included = declared(plan, Some(facts)).into_iter().filter(|check| check.left_out.is_none());
+    included
+        .map(|check| match check.id.name() {
+            "image" => image::judge(plan, facts),
+            "backup" => backup::judge(plan, facts),
+            "upgrade" => upgrade::judge(plan, facts),
+            "rollout" => rollout::judge(plan, facts),
+            "served-throughout" => served_throughout::judge(plan, facts),
+            "identity" => identity::judge(plan, facts),
+            _ => restored::judge(plan, facts),
+        })
+        .collect()
+}
+
+/// Whether any of these checks, as far as they were judged, is red.
+pub(crate) fn is_red(plan: &Plan, facts: &Facts) -> bool {
+    judge(plan, facts).iter().any(|judged| judged.outcome == Outcome::Failed)
+}
+
+/// Undetermined, because the gate did not get there.
+fn not_reached(name: &str, facts: &Facts) -> Judged {
+    let why = facts.halted.as_ref().map_or_else(
+        || "the gate did not get there".to_owned(),
+        |halted| match &halted.hint {
+            Some(hint) => format!("{}\nhint: {hint}", halted.message),
+            None => halted.message.clone(),
+        },
+    );
+    Judged::undetermined(id(name), why)
+}
+
+/// Failed or undetermined, as the trouble is.
+fn troubled(name: &str, trouble: &Trouble, subject: &str, place: Option<Place>) -> Judged {
+    let id = id(name);
+    if trouble.measured {
+        let mut finding = Finding::new(&id, &trouble.rule, subject, trouble.message.clone()).at(place);
+        finding.help.clone_from(&trouble.hint);
+        return Judged::by_findings(id, vec![finding]);
+    }
+    let hint = trouble.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    Judged::undetermined(id, format!("{}{hint}", trouble.message))
+}
+
+/// Skipped in a dry run, which changes nothing.
+fn dry(name: &str, plan: &Plan) -> Option<Judged> {
+    (plan.action == Action::DryRun).then(|| Judged::skipped(id(name), "a dry run changes nothing"))
+}

@@ -1,0 +1,46 @@
+//! `deploy/backup`: what was there before is kept, so that it can be put back.
+
+use prodtest_gate::{Check, Evidence, Judged, Quantity};
+
+use super::{dry, id, not_reached, troubled};
+use crate::{facts::Facts, plan::Plan};
+
+const NAME: &str = "backup";
+
+/// What it declares.
+pub(crate) fn declare(_plan: &Plan) -> Check {
+    Check {
+        why: Some("Without it there is no way back when the release's own history is lost or broken.".to_owned()),
+        help: Some(
+            "`prodtest-deploy restore` puts it back. A backup holds Secrets: it is kept in a Secret of the namespace, or in \
+             the folder that `--backup-dir` names, and never among the reports."
+                .to_owned(),
+        ),
+        needs: vec![id("image")],
+        ..Check::new(id(NAME), "everything that the release has in the cluster is kept, and can be put back")
+    }
+}
+
+/// What the facts say.
+pub(crate) fn judge(plan: &Plan, facts: &Facts) -> Judged {
+    if let Some(skipped) = dry(NAME, plan) {
+        return skipped;
+    }
+    if facts.before.as_ref().is_some_and(|before| before.revision.is_none()) {
+        return Judged::skipped(id(NAME), "a first install: there is nothing to keep");
+    }
+    match &facts.backup {
+        None => not_reached(NAME, facts),
+        Some(Err(trouble)) => troubled(NAME, trouble, &plan.release, plan.places.namespace.clone()),
+        Some(Ok(seen)) => {
+            let mut judged = Judged::by_findings(id(NAME), Vec::new());
+            let count = u32::try_from(seen.objects).unwrap_or(u32::MAX);
+            judged.evidence.push(Evidence::new("objects", Quantity::count(count)));
+            judged.evidence.push(Evidence::new("kept as", Quantity::Text(format!("{}, {}", seen.name, seen.place))));
+            if !seen.missing.is_empty() {
+                judged.evidence.push(Evidence::new("not in the cluster", Quantity::Text(seen.missing.join(", "))));
+            }
+            judged
+        }
+    }
+}

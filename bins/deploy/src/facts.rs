@@ -1,0 +1,248 @@
+//! What the deploy gate saw: plain data, without secrets. Times are in milliseconds since the run began.
+
+use std::collections::BTreeSet;
+
+use prodtest_gate::{Place, Redactor};
+use prodtest_image::{ImageFacts, Platform};
+use prodtest_rollout::{
+    identity::{Running, VersionFacts},
+    probe::{ControlRun, ProbeFacts},
+    watch::{Diagnosis, RolloutFacts},
+};
+use serde::{Deserialize, Serialize};
+
+/// What was seen in one run. What is not there was not reached.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub(crate) struct Facts {
+    /// What kept the gate from going on, if anything did that belongs to no check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) halted: Option<Trouble>,
+    /// The image, as its registry has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) image: Option<ImageSeen>,
+    /// The release as it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<Before>,
+    /// What an earlier run left, and what was done about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) recovery: Option<RecoverySeen>,
+    /// The backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) backup: Option<Result<BackupSeen, Trouble>>,
+    /// The upgrade itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) upgrade: Option<UpgradeSeen>,
+    /// What the cluster made of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rollout: Option<RolloutFacts>,
+    /// Why it was doomed, if it was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) diagnoses: Vec<Diagnosed>,
+    /// What users saw of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) probe: Option<ProbeFacts>,
+    /// Why no probe was sent, where the plan has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) no_probe: Option<String>,
+    /// Whether the probe notices what it must.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) probe_controls: Vec<ControlRun>,
+    /// What runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) identity: Option<Result<IdentitySeen, Trouble>>,
+    /// Which version answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<VersionFacts>,
+    /// The way back, where one was gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) way_back: Option<WayBack>,
+    /// A backup that was put back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) restored: Option<Result<RestoreSeen, Trouble>>,
+    /// What a dry run would change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) diff: Option<String>,
+    /// What could not be put in order at the end, such as a verdict that could not be written down.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) remarks: Vec<String>,
+}
+
+impl Facts {
+    /// The same without these secrets: what comes from a cluster is written by strangers.
+    pub(crate) fn redacted(self, redactor: &Redactor) -> Self {
+        let clean = serde_json::to_value(&self).map(|facts| redactor.json(facts)).and_then(serde_json::from_value);
+        // A secret that is a word of the facts' own would leave none; reports are swept once more.
+        clean.unwrap_or(self)
+    }
+}
+
+/// Something that went wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Trouble {
+    /// What, in one line.
+    pub(crate) message: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
+    /// Whether it is an answer, so that the check failed; or else no answer, so that it is undetermined.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) measured: bool,
+    /// Which rule of the check it breaks.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) rule: String,
+}
+
+impl Trouble {
+    /// No answer.
+    pub(crate) fn unmeasured(message: impl Into<String>, hint: Option<String>) -> Self {
+        Self { message: message.into(), hint, ..Self::default() }
+    }
+
+    /// An answer, and a bad one.
+    pub(crate) fn measured(rule: &str, message: impl Into<String>, hint: Option<String>) -> Self {
+        Self { message: message.into(), hint, measured: true, rule: rule.to_owned() }
+    }
+}
+
+/// The image, as its registry has it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct ImageSeen {
+    /// What the registry said; none when the build failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) registry: Option<ImageFacts>,
+    /// Why it could not be built, if it could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) build: Option<Trouble>,
+    /// What the registry said to a tag that cannot be there; none when it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) control: Option<String>,
+    /// The platforms that it must be for.
+    pub(crate) platforms: Vec<Platform>,
+    /// Why those are not known, if they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) no_platforms: Option<Trouble>,
+}
+
+/// The release as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Before {
+    /// The newest revision; none for a first install.
+    pub(crate) revision: Option<u32>,
+    /// The revision to go back to, and why that one.
+    pub(crate) good: Option<(u32, String)>,
+}
+
+/// A backup that was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct BackupSeen {
+    /// Its name.
+    pub(crate) name: String,
+    /// Where it is, in words.
+    pub(crate) place: String,
+    /// How many objects are in it.
+    pub(crate) objects: usize,
+    /// Objects that the release says it has and the cluster has not.
+    pub(crate) missing: Vec<String>,
+}
+
+/// The upgrade itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct UpgradeSeen {
+    /// With what: `helm v4.3.1`.
+    pub(crate) by: String,
+    /// When it was started; none where it was refused before.
+    pub(crate) started_ms: Option<u64>,
+    /// When it ended.
+    pub(crate) ended_ms: Option<u64>,
+    /// The revision that it made.
+    pub(crate) revision: Option<u32>,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trouble: Option<Trouble>,
+    /// Where that is thought to come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) place: Option<Place>,
+    /// Whether it was a hook that kept it from its end: the dooms are then of the hook.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) hook: bool,
+}
+
+/// Why a rollout was doomed, and where that can be mended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Diagnosed {
+    /// What was found out.
+    pub(crate) diagnosis: Diagnosis,
+    /// The line that it traces to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) place: Option<Place>,
+    /// What is on that line, `image.tag`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) set_by: Option<String>,
+}
+
+/// What runs.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct IdentitySeen {
+    /// The digests that are right.
+    pub(crate) digests: BTreeSet<String>,
+    /// The containers that run the image, by name.
+    pub(crate) containers: BTreeSet<String>,
+    /// The containers of ready pods.
+    pub(crate) running: Vec<Running>,
+}
+
+/// The way back.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct WayBack {
+    /// To which revision; none: the release was taken away, for there was none before.
+    pub(crate) to: Option<u32>,
+    /// When it began.
+    pub(crate) started_ms: u64,
+    /// When service and state were as before, or when it was given up.
+    pub(crate) ended_ms: u64,
+    /// What kept it from its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trouble: Option<Trouble>,
+    /// What the cluster made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rollout: Option<RolloutFacts>,
+    /// The release's status afterwards.
+    pub(crate) status: Option<String>,
+    /// What is not as it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) differences: Vec<String>,
+}
+
+/// What an earlier run left.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct RecoverySeen {
+    /// What was found, in words.
+    pub(crate) found: String,
+    /// What was done about it, in words; nothing where nothing was to be done.
+    pub(crate) done: Option<String>,
+    /// Why nothing could be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trouble: Option<Trouble>,
+}
+
+/// A backup that was put back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct RestoreSeen {
+    /// Its name.
+    pub(crate) name: String,
+    /// How many objects were put back.
+    pub(crate) objects: usize,
+    /// What could not be put back, and what is not as it was.
+    pub(crate) differences: Vec<String>,
+}

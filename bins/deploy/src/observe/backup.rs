@@ -1,0 +1,75 @@
+//! Keeps what the release has in the cluster before anything is changed.
+
+use prodtest_gate::Outcome;
+use prodtest_rollout::{
+    backup::{BackupError, Secrets, collect, write_file},
+    helm::{History, Manifest},
+};
+use serde_json::Value;
+
+use super::{Halt, Hold, Session, Step};
+use crate::{
+    checks,
+    facts::{BackupSeen, Trouble},
+};
+
+/// Keeps it; returns the name of the backup. The gate goes on only with one, or where there is nothing to keep.
+pub(super) async fn keep(session: &mut Session<'_>, hold: &Hold, history: &History) -> Step<Option<String>> {
+    let Some(newest) = history.newest() else { return Ok(None) };
+    let release = match &newest.release {
+        Ok(release) => release,
+        Err(error) => return refused(session, Trouble::unmeasured(error.to_string(), None)),
+    };
+    let manifest = match Manifest::of(release) {
+        Ok(manifest) => manifest,
+        Err(error) => return refused(session, Trouble::measured("manifest", error.to_string(), None)),
+    };
+    let objects: Vec<Value> =
+        manifest.documents.into_iter().filter(|document| !document.hook).map(|document| document.object).collect();
+    // The newest revision, and the one to go back to, should Helm prune it meanwhile.
+    let good = session.facts.before.as_ref().and_then(|before| before.good.as_ref()).map(|(good, _)| *good);
+    let mut revisions = vec![newest.number];
+    revisions.extend(good.filter(|good| *good != newest.number));
+    let name = &session.plan.release;
+    let helm: Vec<String> = revisions.iter().map(|revision| format!("sh.helm.release.v1.{name}.v{revision}")).collect();
+    let keeping = async {
+        let backup = collect(&hold.cluster, session.plan.namespace(), name, &objects, &helm).await?;
+        let (kept_as, place) = match &session.plan.backup_dir {
+            Some(folder) => {
+                let path = write_file(folder, &backup)?;
+                (path.display().to_string(), "a file".to_owned())
+            }
+            None => {
+                let secrets = Secrets::new(&hold.cluster, session.plan.namespace(), name);
+                (secrets.write(&backup).await?, format!("a Secret in `{}`", session.plan.namespace()))
+            }
+        };
+        Ok::<_, BackupError>((backup, kept_as, place))
+    };
+    match session.run.unless_stopped(keeping).await? {
+        Ok((backup, kept_as, place)) => {
+            session.facts.backup = Some(Ok(BackupSeen {
+                name: kept_as.clone(),
+                place,
+                objects: backup.objects.len(),
+                missing: backup.missing.iter().map(ToString::to_string).collect(),
+            }));
+            let judged = checks::backup::judge(session.plan, &session.facts);
+            if judged.outcome == Outcome::Passed { Ok(Some(kept_as)) } else { Err(Halt::Told) }
+        }
+        Err(error) => {
+            let (message, hint) = (error.to_string(), error.hint());
+            let trouble = match error {
+                BackupError::Cluster(_) => Trouble::unmeasured(message, hint),
+                BackupError::Unwritable { .. } => Trouble::measured("unwritable", message, hint),
+                BackupError::NoObject(_) | BackupError::Damaged { .. } => Trouble::measured("object", message, hint),
+            };
+            refused(session, trouble)
+        }
+    }
+}
+
+fn refused<T>(session: &mut Session<'_>, trouble: Trouble) -> Step<T> {
+    session.facts.backup = Some(Err(trouble));
+    Err(Halt::Told)
+}

@@ -1,0 +1,124 @@
+//! Puts back what a run that did not come to its end has changed.
+
+use std::time::Duration;
+
+use prodtest_rollout::{
+    helm::{History, Status},
+    journal::{HelmState, Phase, Recovery, Revision, State, plan_recovery},
+};
+
+use super::{
+    Halt, Hold, Session, Step,
+    way_back::{self, To},
+};
+use crate::facts::{RecoverySeen, Trouble};
+
+/// `--recover`: that, and nothing else.
+pub(super) async fn only(session: &mut Session<'_>) -> Step {
+    let cluster = session.connect().await?;
+    let helm = session.helm().await?;
+    session.started("restored");
+    let mut hold = session.hold(cluster, helm).await?;
+    let went = recover(session, &mut hold, true).await;
+    session.finished("restored");
+    if let Some(Err(error)) = session.run.unless_overdue(hold.held.release()).await {
+        session.facts.remarks.push(format!("the release could not be given back, and is free in 15 s: {error}"));
+    }
+    went
+}
+
+/// Before a deploy: what an earlier one left is put in order first.
+pub(super) async fn before(session: &mut Session<'_>, hold: &mut Hold) -> Step {
+    recover(session, hold, false).await?;
+    let Some(seen) = &session.facts.recovery else { return Ok(()) };
+    if let Some(trouble) = seen.trouble.clone() {
+        return session.halt(trouble);
+    }
+    if let Some(done) = &seen.done {
+        session.facts.remarks.push(format!("before: {}; {done}", seen.found));
+    }
+    // The way back of this run is its own.
+    if let Some(trouble) = session.facts.way_back.take().and_then(|way| way.trouble) {
+        return session.halt(trouble);
+    }
+    Ok(())
+}
+
+async fn recover(session: &mut Session<'_>, hold: &mut Hold, asked: bool) -> Step {
+    let history = session.history(&hold.cluster).await?;
+    let helm = state(&history);
+    let mut seen = RecoverySeen { found: found(hold, &helm), ..RecoverySeen::default() };
+    let recovery = plan_recovery(hold.kept.journal.as_ref(), &helm, None, asked);
+    let to = match &recovery {
+        Recovery::Nothing | Recovery::MarkDone => None,
+        Recovery::Wait(holder) => {
+            seen.trouble = Some(Trouble::unmeasured(format!("{holder} is at it"), None));
+            None
+        }
+        Recovery::Refuse { why } => {
+            seen.trouble = Some(Trouble::measured("stuck", why.clone(), None));
+            None
+        }
+        Recovery::Rollback { to } => Some(To::Revision(*to)),
+        Recovery::Uninstall => Some(To::Nothing),
+    };
+    seen.done = match to {
+        None if recovery == Recovery::MarkDone => Some("the release was in order; the journal now says so".to_owned()),
+        None => None,
+        Some(To::Revision(revision)) => Some(format!("went back to revision {revision}")),
+        Some(To::Nothing) => Some("took the release away, for it never got there".to_owned()),
+    };
+    session.facts.recovery = Some(seen);
+    if let Some(to) = to {
+        way_back::go(session, hold, to, false).await;
+    }
+    let is_back = session.facts.way_back.as_ref().is_none_or(|way| way.trouble.is_none());
+    if let (Some(journal), true) = (hold.kept.journal.as_mut(), is_back && recovery != Recovery::Nothing) {
+        journal.phase = Phase::Done;
+        let journal = journal.clone();
+        let written = session.run.unless_overdue(hold.store.write(&hold.held, &journal)).await;
+        if let Some(Err(error)) = written {
+            session.halted(Trouble::unmeasured(error.to_string(), error.hint()));
+            return Err(Halt::Told);
+        }
+    }
+    Ok(())
+}
+
+fn found(hold: &Hold, helm: &HelmState) -> String {
+    let release = match helm.history.last() {
+        None => "no release".to_owned(),
+        Some(newest) => format!("revision {}, {}", newest.number, newest.state),
+    };
+    let journal = match &hold.kept.journal {
+        Some(journal) if journal.phase != Phase::Done => {
+            format!("a run of {} that was {}", journal.began, journal.phase)
+        }
+        Some(_) | None => "nothing that was left half way".to_owned(),
+    };
+    format!("{release}; {journal}")
+}
+
+fn state(history: &History) -> HelmState {
+    let of = |status: Option<Status>| match status {
+        Some(Status::Deployed) => State::Deployed,
+        Some(Status::Superseded) => State::Superseded,
+        Some(Status::Failed) => State::Failed,
+        Some(Status::PendingInstall) => State::PendingInstall,
+        Some(Status::PendingUpgrade) => State::PendingUpgrade,
+        Some(Status::PendingRollback) => State::PendingRollback,
+        Some(Status::Uninstalling) => State::Uninstalling,
+        Some(Status::Uninstalled) => State::Uninstalled,
+        Some(Status::Unknown) | None => State::Unknown,
+    };
+    let newest = history.newest().and_then(|newest| newest.release.as_ref().ok());
+    let age = newest.and_then(|release| release.last_deployed).map(|at| jiff::Timestamp::now().duration_since(at));
+    HelmState {
+        history: history
+            .statuses()
+            .into_iter()
+            .map(|(number, status)| Revision { number, state: of(status) })
+            .collect(),
+        age: age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,113 @@
+//! What runs after the rollout: the digests of the pods, the version that answers; and where things come from.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use prodtest_gate::Place;
+use prodtest_http::Client;
+use prodtest_rollout::{
+    apply::diff,
+    helm::Document,
+    identity::{Ask, ask, list_pods, running},
+    watch::{Diagnosis, RolloutVerdict},
+};
+
+use super::{Hold, Session, Step, upgrade::Rendered};
+use crate::facts::{IdentitySeen, Trouble};
+
+/// How often the version is asked for: behind a Service any of the pods may answer.
+const TIMES: u32 = 10;
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Looks, where the rollout got there.
+pub(super) async fn look(session: &mut Session<'_>, hold: &Hold, rendered: &Rendered) -> Step {
+    let got_there = session
+        .facts
+        .rollout
+        .as_ref()
+        .is_some_and(|rollout| matches!(rollout.verdict(&session.plan.patience), RolloutVerdict::Done { .. }));
+    if !got_there {
+        return Ok(());
+    }
+    session.started("identity");
+    let (digests, containers) = expected(session, rendered);
+    let mut pods = Vec::new();
+    for selector in rendered.documents.iter().filter(|document| !document.hook).filter_map(selector) {
+        let listing = list_pods(&hold.cluster, session.plan.namespace(), &selector);
+        match session.run.unless_stopped(listing).await? {
+            Ok(listed) => pods.extend(listed),
+            Err(error) => {
+                session.facts.identity = Some(Err(Trouble::unmeasured(error.to_string(), error.hint())));
+                session.finished("identity");
+                return Ok(());
+            }
+        }
+    }
+    session.facts.identity = Some(Ok(IdentitySeen { digests, containers, running: running(&pods) }));
+    let plan = session.plan;
+    if let (Some(at), Some(probe), Some(options)) = (&plan.version_at, &plan.probe, &session.means.service)
+        && let Ok(client) = Client::new(options.clone())
+        && let Ok(url) = probe.url.join(&at.path)
+    {
+        let asked = Ask { url, field: at.field.clone(), times: TIMES, timeout: ANSWER };
+        session.facts.version = Some(session.run.unless_stopped(ask(&client, &asked)).await?);
+    }
+    session.finished("identity");
+    Ok(())
+}
+
+/// The digests that are right, and the containers that run the image, by name.
+fn expected(session: &Session<'_>, rendered: &Rendered) -> (BTreeSet<String>, BTreeSet<String>) {
+    let Some(image) = &session.plan.image else { return (BTreeSet::new(), BTreeSet::new()) };
+    let resolved = session.facts.image.as_ref().and_then(|seen| seen.registry.as_ref()?.resolved.as_ref());
+    let digests = resolved.iter().flat_map(|resolved| {
+        let platforms = resolved.images.iter().map(|image| image.digest.to_string());
+        std::iter::once(resolved.digest.to_string()).chain(platforms)
+    });
+    let containers = rendered
+        .documents
+        .iter()
+        .filter(|document| !document.hook)
+        .flat_map(|document| document.object["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten())
+        .filter(|container| {
+            let of = container["image"].as_str().unwrap_or_default();
+            of.strip_prefix(&image.repository).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@']))
+        })
+        .filter_map(|container| container["name"].as_str().map(str::to_owned));
+    (digests.collect(), containers.collect())
+}
+
+/// The label selector of a workload.
+fn selector(document: &Document) -> Option<String> {
+    let labels = document.object["spec"]["selector"]["matchLabels"].as_object()?;
+    let labels: Vec<String> =
+        labels.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?))).collect();
+    Some(labels.join(","))
+}
+
+/// The line that a doom can be traced to, and what is on it.
+pub(super) fn trace(
+    _session: &Session<'_>,
+    _rendered: &Rendered,
+    _diagnosis: &Diagnosis,
+) -> Option<(Place, Option<String>)> {
+    None
+}
+
+/// What the one set of objects has that the other has not.
+pub(super) fn difference(old: &[Document], new: &[Document]) -> String {
+    let objects = |all: &[Document]| -> Vec<Document> { all.iter().filter(|one| !one.hook).cloned().collect() };
+    let (old, new) = (objects(old), objects(new));
+    let same = |one: &Document, other: &Document| one.kind == other.kind && one.name == other.name;
+    let mut text: String = new
+        .iter()
+        .map(|document| {
+            let before = old.iter().find(|before| same(before, document)).map(|before| &before.object);
+            diff(before, &document.object)
+        })
+        .collect();
+    for gone in old.iter().filter(|before| !new.iter().any(|document| same(document, before))) {
+        text.push_str(&format!("{}/{} would be deleted\n", gone.kind.to_lowercase(), gone.name));
+    }
+    text
+}

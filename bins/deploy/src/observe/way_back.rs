@@ -1,0 +1,126 @@
+//! The way back: to the revision that was good before, or, after a first install, to nothing.
+
+use std::time::Duration;
+
+use prodtest_rollout::{
+    backup::compare,
+    helm::{Ended, Manifest},
+    watch::{Follow, Noted, Tracker, Watch},
+};
+use tokio::{sync::watch, time::Instant, time::timeout};
+
+use super::{Hold, Session, upgrade};
+use crate::facts::{Trouble, WayBack};
+
+/// Where to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum To {
+    /// That revision.
+    Revision(u32),
+    /// There was none: the release goes.
+    Nothing,
+}
+
+/// Goes back, within the budget, and looks whether all is as it was. A run that was told to stop has only a moment: it
+/// asks Helm to go back, and does not wait for the pods.
+pub(super) async fn go(session: &mut Session<'_>, hold: &Hold, to: To, in_a_hurry: bool) {
+    session.started("restored");
+    let mut way = WayBack {
+        to: match to {
+            To::Revision(revision) => Some(revision),
+            To::Nothing => None,
+        },
+        started_ms: session.now_ms(),
+        ..WayBack::default()
+    };
+    let going = go_and_look(session, hold, to, in_a_hurry, &mut way);
+    let budget = session.plan.rollback_timeout.0;
+    let went = if in_a_hurry {
+        session.run.unless_overdue(going).await
+    } else {
+        // It goes on when the gate is told to stop meanwhile: half way back is nowhere.
+        timeout(budget, session.run.unless_overdue(going)).await.ok().flatten()
+    };
+    if went.is_none() {
+        let message = format!("the way back was not done within {} s", budget.as_secs());
+        way.trouble.get_or_insert(Trouble::measured("budget", message, None));
+    }
+    way.ended_ms = session.now_ms();
+    session.facts.way_back = Some(way);
+    session.finished("restored");
+}
+
+async fn go_and_look(session: &Session<'_>, hold: &Hold, to: To, in_a_hurry: bool, way: &mut WayBack) {
+    let (plan, release) = (session.plan, session.plan.release.as_str());
+    let watching = Watch::start(&hold.cluster, plan.namespace());
+    let mut live = if in_a_hurry { None } else { watching.await.ok() };
+    let noted = live.as_ref().map(|live| Noted::of(&live.state()));
+    let began = Instant::now();
+    let mut helm = match to {
+        To::Revision(revision) => hold.helm.rollback(release, revision, plan.hook_timeout.0),
+        To::Nothing => hold.helm.uninstall(release, plan.hook_timeout.0),
+    };
+    let ended = helm.wait().await;
+    if !matches!(ended, Ended::Done(_)) {
+        way.trouble = Some(Trouble { rule: "helm".to_owned(), ..upgrade::trouble(&ended) });
+        return;
+    }
+    let history = match prodtest_rollout::helm::History::read(&hold.cluster, plan.namespace(), release).await {
+        Ok(history) => history,
+        Err(error) => {
+            way.trouble = Some(Trouble::unmeasured(error.to_string(), error.hint()));
+            return;
+        }
+    };
+    let newest = history.newest();
+    way.status = Some(match newest {
+        None => "not installed".to_owned(),
+        Some(newest) => match &newest.release {
+            Ok(release) => format!("revision {}, {}", newest.number, release.status),
+            Err(error) => error.to_string(),
+        },
+    });
+    let To::Revision(revision) = to else {
+        if newest.is_some() {
+            way.trouble = Some(Trouble::measured("history", "Helm still has the release", None));
+        }
+        return;
+    };
+    let (Some(now), Some(then)) = (newest.and_then(|newest| newest.release.as_ref().ok()), history.release(revision))
+    else {
+        way.trouble = Some(Trouble::unmeasured("Helm's record of the release cannot be read", None));
+        return;
+    };
+    if now.status.is_pending() {
+        way.differences.push(format!("release/{release}: it is {} after the rollback", now.status));
+    }
+    let (Ok(now), Ok(then)) = (Manifest::of(now), Manifest::of(then)) else {
+        way.trouble = Some(Trouble::unmeasured("the manifest of the release cannot be read", None));
+        return;
+    };
+    for document in then.documents.iter().filter(|document| !document.hook) {
+        let name = format!("{}/{}", document.kind.to_lowercase(), document.name);
+        match now.find(&document.kind, &document.name) {
+            None => way.differences.push(format!("{name}: it is not in the release any more")),
+            Some(again) => {
+                let differences = compare(&document.object, &again.object).into_iter();
+                way.differences.extend(differences.map(|difference| difference.to_string()));
+            }
+        }
+    }
+    if let (Some(live), Some(noted)) = (&mut live, noted) {
+        let aim = upgrade::aim(&then);
+        let (applied, is_applied) = watch::channel(None);
+        applied.send_replace(Some(session.now_ms()));
+        let tracker = Tracker::new(aim, noted, plan.patience.clone());
+        let mut follow = Follow::new(live, tracker, session.begin, is_applied);
+        let left: Duration = plan.rollback_timeout.0.saturating_sub(began.elapsed());
+        follow.run(session.begin.elapsed() + left, |_| {}).await;
+        way.rollout = Some(follow.facts().clone());
+    } else if in_a_hurry {
+        way.trouble = Some(Trouble::unmeasured(
+            "Helm went back, and there was no time to see whether the pods did",
+            Some("look at the pods, or run `prodtest-deploy --recover`".to_owned()),
+        ));
+    }
+}

@@ -1,5 +1,7 @@
 //! Godel on the lab that a run shares, a namespace a test.
 
+#[path = "lab_cluster/gate_helm.rs"]
+mod gate_helm;
 #[path = "lab_cluster/helm.rs"]
 mod helm;
 #[path = "lab_cluster/image.rs"]

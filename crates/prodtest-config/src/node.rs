@@ -93,6 +93,16 @@ impl Node {
         if let Kind::Text(text) = &self.kind { Some(text) } else { None }
     }
 
+    /// What was written, if it is a text, a number or a truth: a number as its author wrote it.
+    #[must_use]
+    pub fn scalar(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Text(text) | Kind::Whole(_, text) | Kind::Float(_, text) => Some(text.clone()),
+            Kind::Bool(value) => Some(value.to_string()),
+            Kind::Null | Kind::List(_) | Kind::Map(_) => None,
+        }
+    }
+
     /// Whether nothing was written.
     #[must_use]
     pub const fn is_null(&self) -> bool {
@@ -216,6 +226,13 @@ mod tests {
         assert_eq!(json, serde_json::json!({ "kubernetes": { "namespace": "b", "context": "c" } }));
         let json = merged("identities: {file: {header: A}}", "identities: {env: {header: B}}");
         assert_eq!(json, serde_json::json!({ "identities": { "file": { "header": "A" }, "env": { "header": "B" } } }));
+    }
+
+    #[test]
+    fn a_scalar_is_what_was_written() {
+        let node = Node::parse("x.yaml", "[1.10, '007', true, 3, ~, [], {}]").unwrap();
+        let scalars: Vec<_> = node.items().filter_map(Node::scalar).collect();
+        assert_eq!(scalars, ["1.10", "007", "true", "3"]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The manifest of a release: its documents, and the template that each came from.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::Release;
@@ -18,8 +20,8 @@ pub struct Manifest {
     pub documents: Vec<Document>,
 }
 
-/// One object.
-#[derive(Clone, Debug, PartialEq)]
+/// One object. [`fmt::Debug`] leaves out what is in it: it may be a Secret.
+#[derive(Clone, PartialEq)]
 pub struct Document {
     /// The template that it came from, as Helm calls it: `godel/templates/deployment.yaml`.
     pub source: Option<String>,
@@ -35,6 +37,12 @@ pub struct Document {
     pub hook: bool,
     /// The whole object.
     pub object: Value,
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("kind", &self.kind).field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// A document that is no object. It says nothing of what is in it: it may be a Secret.

@@ -179,7 +179,7 @@ impl fmt::Debug for Release {
 }
 
 /// The chart of a release.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Chart {
     /// What it is called.
     pub name: String,
@@ -191,6 +191,13 @@ pub struct Chart {
     pub templates: Vec<Template>,
     /// Its own values.
     pub values: Value,
+}
+
+/// As that of [`Release`].
+impl fmt::Debug for Chart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chart").field("name", &self.name).field("version", &self.version).finish_non_exhaustive()
+    }
 }
 
 /// A template of a chart.

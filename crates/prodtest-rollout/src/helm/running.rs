@@ -28,8 +28,8 @@ const MAX_STDERR: usize = 64 * 1024;
 /// How long what Helm started itself may keep its pipes open after it.
 const PIPES: Duration = Duration::from_secs(2);
 
-/// What became of it.
-#[derive(Clone, Debug, PartialEq)]
+/// What became of it. [`fmt::Debug`] leaves out what it printed: Secrets are in a manifest.
+#[derive(Clone, PartialEq)]
 pub enum Ended {
     /// It did what it was told. What it printed, as JSON; a text, of a command that prints none.
     Done(Value),
@@ -48,6 +48,20 @@ pub enum Ended {
     Killed,
     /// It says that it did it, and what it printed is something else.
     Garbage(String),
+}
+
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(_) => f.debug_tuple("Done").finish_non_exhaustive(),
+            Self::Failed { code, stderr: _, problem } => {
+                f.debug_struct("Failed").field("code", code).field("problem", problem).finish_non_exhaustive()
+            }
+            Self::NotStarted(why) => f.debug_tuple("NotStarted").field(why).finish(),
+            Self::Killed => f.write_str("Killed"),
+            Self::Garbage(why) => f.debug_tuple("Garbage").field(why).finish(),
+        }
+    }
 }
 
 /// What a command prints.
@@ -269,7 +283,8 @@ mod tests {
     #[tokio::test]
     async fn each_end_is_told_from_the_others() {
         assert_eq!(ended("cat", Some("{\"a\": 1}"), Prints::Json).await, Ended::Done(serde_json::json!({ "a": 1 })));
-        assert_eq!(ended("echo gone", None, Prints::Text).await, Ended::Done("gone\n".into()));
+        let gone = ended("echo gone", None, Prints::Text).await;
+        assert_eq!((format!("{gone:?}").as_str(), gone), ("Done(..)", Ended::Done("gone\n".into())));
         let garbage = ended("echo NAME: hunter22", None, Prints::Json).await;
         assert_eq!(garbage, Ended::Garbage("it printed no JSON, at line 1, column 1".to_owned()));
         assert!(matches!(ended("printf '\\377'", None, Prints::Text).await, Ended::Garbage(_)));

@@ -168,6 +168,7 @@ fn containers_are_found_by_name_and_rendered_ones_by_their_place() {
         (Subject::Resources { container: Some("app".into()) }, "- name: {{ .Chart.Name }}"),
         (missing("written-here"), "secret: { secretName: written-here }"),
         (missing("written"), "kind: Deployment"),
+        (missing("here"), "kind: Deployment"),
     ] {
         let found = found(&sources, &two(), &subject);
         assert_eq!(found, ("app.yaml".to_owned(), line.to_owned(), What::Template), "{subject:?}");
@@ -232,7 +233,8 @@ fn a_later_file_takes_away_and_replaces() {
 #[test]
 fn a_dependency_has_its_values_under_its_name() {
     let file = |label: &str, text: &str| File { label: label.to_owned(), text: text.to_owned() };
-    let mut sources = small("kind: Service\n", &["redis:\n  image:\n    tag: bad\nimage: { tag: bad }\n"]);
+    let values = "redis:\n  image:\n    tag: bad\nimage: { tag: bad }\nthird: gone\n";
+    let mut sources = small("kind: Service\n", &[values]);
     sources.chart.files.push(("charts/redis/templates/app.yaml".into(), file("redis.yaml", TWO)));
     sources.chart.files.push(("charts/redis/values.yaml".into(), file("own.yaml", "image: { repository: r/redis }\n")));
     let object = object("small/charts/redis/templates/app.yaml", "Deployment", "app", &json!([{ "name": "app" }]));
@@ -240,6 +242,16 @@ fn a_dependency_has_its_values_under_its_name() {
     let expected = ("0.yaml".to_owned(), "bad".to_owned(), value("redis.image.tag"));
     assert_eq!(found(&sources, &object, &subject), expected);
     assert_eq!(found(&sources, &object, &image("app", "r/redis:x")).2, value("redis.image.repository"));
+    // The parent's own values lie over those of the dependency, whatever the order of the files.
+    sources
+        .chart
+        .files
+        .push(("values.yaml".into(), file("parent.yaml", "redis: { image: { repository: r/moved } }\n")));
+    assert_eq!(found(&sources, &object, &image("app", "r/moved:x")).0, "parent.yaml");
+    sources.chart.files.reverse();
+    assert_eq!(found(&sources, &object, &image("app", "r/moved:x")).0, "parent.yaml");
+    // `third` is the parent's.
+    assert_eq!(found(&sources, &object, &missing("gone")).2, What::Template);
 }
 
 #[test]

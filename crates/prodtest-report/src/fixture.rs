@@ -1,7 +1,7 @@
 //! Records for the tests: a green one, a red one, a flood, and what strangers say.
 
 use prodtest_gate::{
-    Check, CheckId, CheckRecord, Control, Evidence, Figure, Finding, Outcome, Pardon, Pardons, Place, Quantity,
+    Check, CheckId, CheckRecord, Control, Evidence, Figure, Finding, Mark, Outcome, Pardon, Pardons, Place, Quantity,
     RunRecord, SCHEMA_VERSION, Series, Severity, Unit, Verdict,
 };
 use proptest::prelude::*;
@@ -151,6 +151,8 @@ pub(crate) fn saying(text: &str) -> RunRecord {
         check.evidence.push(Evidence::new(text, Quantity::Text(text.to_owned())));
         for series in &mut check.series {
             series.name = text.to_owned();
+            series.times = (0..series.values.len()).map(|i| i as f64 * 1000.0).collect();
+            series.marks = vec![Mark { at_ms: 7000.0, label: text.to_owned() }];
         }
     }
     record.controls[0].detail = text.to_owned();

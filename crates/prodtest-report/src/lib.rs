@@ -12,6 +12,7 @@ mod html;
 mod junit;
 mod list;
 mod markdown;
+mod meanwhile;
 mod page;
 mod plot;
 mod problem;

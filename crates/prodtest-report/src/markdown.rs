@@ -5,6 +5,7 @@ use prodtest_gate::{CheckRecord, Finding, Outcome, RunRecord};
 use crate::{
     Format,
     escape::{block, code, inline},
+    meanwhile,
     problem::{self, COMMAND, Problem},
     text, words,
 };
@@ -149,7 +150,12 @@ fn section(problem: &Problem<'_>) -> String {
 fn tail(record: &RunRecord) -> String {
     let controls = record.controls.iter().map(words::control).collect();
     let pardons = problem::pardoned(record).into_iter().map(|(what, pardon)| format!("{what}: {pardon}")).collect();
-    let tail = [("Controls", controls), ("Pardons", pardons), ("Notes", record.notes.clone())];
+    let tail = [
+        ("Over time", meanwhile::lines(record)),
+        ("Controls", controls),
+        ("Pardons", pardons),
+        ("Notes", record.notes.clone()),
+    ];
     tail.into_iter().map(|(title, lines)| list(title, &lines)).collect()
 }
 

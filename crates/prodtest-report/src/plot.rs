@@ -1,10 +1,15 @@
-//! The geometry of a small plot: bars for a few values, a line for many, the limit across.
+//! The geometry of a small plot: bars for a few values, a line for many, the limit across, what happened meanwhile.
+
+mod axis;
+mod marks;
 
 use prodtest_gate::{Quantity, Series, Unit};
 
 use crate::text;
+use axis::{Axis, Word};
+use marks::Flag;
 
-/// The drawing's size, in its own units; it scales to the page.
+/// The drawing's width, and its height without the rows of words above it, in its own units; it scales to the page.
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 220.0;
 /// Room for the axes' words.
@@ -16,6 +21,8 @@ const BOTTOM: f64 = 26.0;
 const MAX_BARS: usize = 80;
 /// A line has at most this many columns, each from its lowest to its highest value, so that no peak is lost.
 const MAX_COLUMNS: usize = 300;
+/// A bar is at least so wide, or nobody sees it.
+const THINNEST: f64 = 1.5;
 const TICKS: f64 = 4.0;
 
 /// A plot, ready for the template.
@@ -23,17 +30,21 @@ const TICKS: f64 = 4.0;
 pub(crate) struct Plot {
     pub(crate) title: String,
     pub(crate) check: String,
-    /// What a reader who sees no drawing is told.
+    /// What a reader who sees no drawing is told, beside what the flags list.
     pub(crate) summary: String,
     pub(crate) width: f64,
     pub(crate) height: f64,
     pub(crate) left: f64,
     pub(crate) right: f64,
+    /// The y of the ground.
+    pub(crate) base: f64,
     pub(crate) bars: Vec<Bar>,
     pub(crate) line: String,
     pub(crate) ticks: Vec<Tick>,
+    pub(crate) words: Vec<Word>,
     pub(crate) limit: Option<Tick>,
-    pub(crate) last: usize,
+    pub(crate) flags: Vec<Flag>,
+    pub(crate) more_flags: usize,
 }
 
 #[derive(Debug)]
@@ -52,36 +63,68 @@ pub(crate) struct Tick {
     pub(crate) label: String,
 }
 
+/// A value and its place on the axis.
+type Point = (f64, f64);
+
+/// What bars and lines are drawn by.
+struct Scale<'a> {
+    axis: &'a Axis,
+    unit: Unit,
+    limit: Option<f64>,
+    /// The value at the top.
+    highest: f64,
+    top: f64,
+    base: f64,
+}
+
 impl Plot {
     /// The plot of a series that has at least one value to draw.
     pub(crate) fn of(check: &str, series: &Series) -> Option<Self> {
-        let values: Vec<f64> = series.values.iter().copied().filter(|value| value.is_finite()).collect();
+        let kept = series.values.iter().filter(|value| value.is_finite()).count();
+        let axis = Axis::of(series, kept);
+        let points = points(series, &axis);
+        let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
         let limit = series.limit.filter(|limit| limit.is_finite());
         let highest = values.iter().copied().reduce(f64::max)?;
-        let step = step(highest.max(limit.unwrap_or(0.0)));
-        let top = (highest.max(limit.unwrap_or(0.0)) / step).ceil().max(1.0) * step;
-        let base = HEIGHT - BOTTOM;
-        let y = |value: f64| rounded(base - (value.max(0.0) / top) * (base - TOP));
-        let is_bars = values.len() <= MAX_BARS;
-        let count = (top / step).round() as u32;
+        let step = step(highest.max(limit.unwrap_or(0.0)) / TICKS);
+        let highest = (highest.max(limit.unwrap_or(0.0)) / step).ceil().max(1.0) * step;
+        let (flags, more_flags) = marks::flags(&series.marks, &axis);
+        let rows = position(flags.iter().map(|flag| flag.row).max().unwrap_or_default());
+        let (top, height) = (TOP + rows * marks::ROW, HEIGHT + rows * marks::ROW);
+        let scale = Scale { axis: &axis, unit: series.unit, limit, highest, top, base: height - BOTTOM };
+        let is_bars = points.len() <= MAX_BARS;
+        let count = (highest / step).round() as u32;
         Some(Self {
             title: text::cut(&text::line(&series.name), 200).into_owned(),
             check: check.to_owned(),
-            summary: summary(&values, limit, series.unit),
+            summary: summary(&values, limit, series.unit) + &about_time(&points, limit, &axis),
             width: WIDTH,
-            height: HEIGHT,
+            height,
             left: LEFT,
             right: WIDTH - RIGHT,
-            bars: if is_bars { bars(&values, limit, series.unit, y) } else { Vec::new() },
-            line: if is_bars { String::new() } else { line(&values, y) },
+            base: scale.base,
+            bars: if is_bars { scale.bars(&points) } else { scale.peaks(&points) },
+            line: if is_bars { String::new() } else { scale.line(&points) },
             ticks: (0..=count)
                 .map(|i| f64::from(i) * step)
-                .map(|value| Tick { y: y(value), label: shown(value, series.unit) })
+                .map(|value| Tick { y: scale.y(value), label: shown(value, series.unit) })
                 .collect(),
-            limit: limit.map(|limit| Tick { y: y(limit), label: format!("limit {}", shown(limit, series.unit)) }),
-            last: values.len(),
+            words: axis.words(),
+            limit: limit.map(|limit| Tick { y: scale.y(limit), label: format!("limit {}", shown(limit, series.unit)) }),
+            flags,
+            more_flags,
         })
     }
+}
+
+/// The values that can be drawn, each with its time or its place in the row.
+fn points(series: &Series, axis: &Axis) -> Vec<Point> {
+    if axis.is_timed() {
+        let timed = series.times.iter().copied().zip(series.values.iter().copied());
+        return timed.filter(|(_, value)| value.is_finite()).collect();
+    }
+    let values = series.values.iter().copied().filter(|value| value.is_finite());
+    values.enumerate().map(|(i, value)| (position(i), value)).collect()
 }
 
 fn shown(number: f64, unit: Unit) -> String {
@@ -106,41 +149,81 @@ fn summary(values: &[f64], limit: Option<f64>, unit: Unit) -> String {
     summary
 }
 
-/// The distance between ticks: 1, 2 or 5 times a power of ten, and about [`TICKS`] of them.
-fn step(highest: f64) -> f64 {
-    let rough = if highest > 0.0 { highest / TICKS } else { 1.0 };
+/// When values were above the limit, on an axis of time.
+fn about_time(points: &[Point], limit: Option<f64>, axis: &Axis) -> String {
+    let Some(limit) = limit.filter(|_| axis.is_timed()) else { return String::new() };
+    let mut over = points.iter().filter(|(_, value)| *value > limit).map(|(at, _)| axis::time(*at));
+    match (over.next(), over.next_back()) {
+        (None, _) => String::new(),
+        (Some(only), None) => format!(", at {only}"),
+        (Some(first), Some(last)) => format!(", from {first} to {last}"),
+    }
+}
+
+/// The distance between ticks: 1, 2 or 5 times a power of ten, and no less than `rough`.
+fn step(rough: f64) -> f64 {
+    let rough = if rough > 0.0 { rough } else { 1.0 };
     let power = 10_f64.powf(rough.log10().floor());
     let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= rough).unwrap_or(10.0);
     factor * power
 }
 
-fn bars(values: &[f64], limit: Option<f64>, unit: Unit, y: impl Fn(f64) -> f64) -> Vec<Bar> {
-    let slot = (WIDTH - LEFT - RIGHT) / position(values.len());
-    let width = (slot * 0.8).min(48.0);
-    let bar = |(i, value): (usize, &f64)| {
-        let top = y(*value);
+impl Scale<'_> {
+    fn y(&self, value: f64) -> f64 {
+        rounded(self.base - (value.max(0.0) / self.highest) * (self.base - self.top))
+    }
+
+    fn is_over(&self, value: f64) -> bool {
+        self.limit.is_some_and(|limit| value > limit)
+    }
+
+    /// A bar from the ground to a value, in the middle of `slot` from `x`.
+    fn bar(&self, x: f64, slot: f64, value: f64) -> Bar {
+        let (width, y) = ((slot * 0.8).clamp(THINNEST, 48.0), self.y(value));
         Bar {
-            x: rounded(LEFT + slot * position(i) + (slot - width) / 2.0),
-            y: top,
+            x: rounded(x + (slot - width) / 2.0),
+            y,
             width: rounded(width),
-            height: rounded(HEIGHT - BOTTOM - top),
-            over: limit.is_some_and(|limit| *value > limit),
-            value: shown(*value, unit),
+            height: rounded(self.base - y),
+            over: self.is_over(value),
+            value: shown(value, self.unit),
         }
-    };
-    values.iter().enumerate().map(bar).collect()
+    }
+
+    fn bars(&self, points: &[Point]) -> Vec<Bar> {
+        let named = |(i, (at, value)): (usize, &Point)| {
+            let bar = self.bar(self.axis.x(*at), self.axis.slot(), *value);
+            let name = if self.axis.is_timed() { axis::time(*at) } else { (i + 1).to_string() };
+            Bar { value: format!("{name}: {}", bar.value), ..bar }
+        };
+        points.iter().enumerate().map(named).collect()
+    }
+
+    /// Of so many values that they are a line, the columns that are above the limit.
+    fn peaks(&self, points: &[Point]) -> Vec<Bar> {
+        let columns = columns(points).filter_map(|column| {
+            let (at, highest) = column.iter().copied().reduce(|one, two| if two.1 > one.1 { two } else { one })?;
+            let bar = self.bar(self.axis.x(at), self.axis.slot(), highest);
+            let value = if self.axis.is_timed() { format!("{}: {}", axis::time(at), bar.value) } else { bar.value };
+            bar.over.then_some(Bar { value, ..bar })
+        });
+        columns.collect()
+    }
+
+    fn line(&self, points: &[Point]) -> String {
+        let points = columns(points).filter_map(|column| {
+            let ((first, _), (last, _)) = (column.first()?, column.last()?);
+            let x = rounded(self.axis.x(f64::midpoint(*first, *last)) + self.axis.slot() / 2.0);
+            let lowest = column.iter().map(|(_, value)| *value).fold(f64::INFINITY, f64::min);
+            let highest = column.iter().map(|(_, value)| *value).fold(f64::NEG_INFINITY, f64::max);
+            Some(format!("{x},{} {x},{}", self.y(lowest), self.y(highest)))
+        });
+        points.collect::<Vec<_>>().join(" ")
+    }
 }
 
-fn line(values: &[f64], y: impl Fn(f64) -> f64) -> String {
-    let columns = values.chunks(values.len().div_ceil(MAX_COLUMNS)).collect::<Vec<_>>();
-    let slot = (WIDTH - LEFT - RIGHT) / position(columns.len());
-    let points = columns.iter().enumerate().map(|(i, column)| {
-        let x = rounded(LEFT + slot * (position(i) + 0.5));
-        let lowest = column.iter().copied().fold(f64::INFINITY, f64::min);
-        let highest = column.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        format!("{x},{} {x},{}", y(lowest), y(highest))
-    });
-    points.collect::<Vec<_>>().join(" ")
+fn columns(points: &[Point]) -> impl Iterator<Item = &[Point]> {
+    points.chunks(points.len().div_ceil(MAX_COLUMNS).max(1))
 }
 
 /// A place along the axis.
@@ -194,6 +277,48 @@ mod tests {
             let plot = Plot::of("a/b", &series(values.clone(), None)).unwrap();
             assert!(plot.ticks.len() < 12, "{values:?}: {}", plot.ticks.len());
             assert!(plot.bars.iter().all(|bar| bar.height.is_finite() && bar.height >= 0.0), "{values:?}");
+        }
+    }
+
+    fn timed(values: Vec<f64>, times: Vec<f64>, limit: Option<f64>) -> Series {
+        series(values, limit).over_time(times, vec![prodtest_gate::Mark { at_ms: 11_400.0, label: "change".into() }])
+    }
+
+    #[test]
+    fn values_stand_at_their_times() {
+        let seconds = (0..20).map(|i| 500.0 + f64::from(i) * 1000.0).filter(|at| *at != 5500.0).collect::<Vec<_>>();
+        let values = (0..19).map(|i| if (12..14).contains(&i) { 3.0 } else { 0.0 }).collect();
+        let plot = Plot::of("deploy/served-throughout", &timed(values, seconds, Some(0.0))).unwrap();
+        assert_eq!(
+            plot.summary,
+            "19 values, lowest 0 ms, median 0 ms, highest 3.0 ms; limit 0 ms, 2 above it, from 13.5 s to 14.5 s"
+        );
+        let gap = plot.bars[5].x - plot.bars[4].x;
+        let slot = plot.bars[1].x - plot.bars[0].x;
+        assert!((gap - 2.0 * slot).abs() < 0.3, "a second without a value has its room: {gap} {slot}");
+        assert_eq!(
+            plot.words.iter().map(|word| word.label.as_str()).collect::<Vec<_>>(),
+            ["5 s", "10 s", "15 s", "20 s"]
+        );
+        assert!(plot.flags[0].x > plot.bars[9].x && plot.flags[0].x < plot.bars[11].x, "{:?}", plot.flags);
+        assert!(plot.bars.iter().all(|bar| bar.x >= LEFT && bar.x + bar.width <= WIDTH - RIGHT));
+    }
+
+    #[test]
+    fn of_many_values_those_above_the_limit_are_still_marked() {
+        let times = (0..3600).map(|i| f64::from(i) * 1000.0).collect();
+        let values = (0..3600).map(|i| if i == 1800 { 1.0 } else { 0.0 }).collect();
+        let plot = Plot::of("deploy/served-throughout", &timed(values, times, Some(0.0))).unwrap();
+        let [bar] = &plot.bars[..] else { panic!("{} bars", plot.bars.len()) };
+        assert!(bar.over && bar.width >= THINNEST && bar.value == "1800 s: 1.0 ms", "{bar:?}");
+        assert!((bar.x - plot.words.iter().find(|word| word.label == "2000 s").unwrap().x).abs() < 60.0);
+    }
+
+    #[test]
+    fn times_that_fit_no_axis_leave_a_row() {
+        for times in [vec![1.0], vec![f64::NAN, 1.0], vec![1e300, 1e300], vec![-1.7e308, 1.7e308]] {
+            let plot = Plot::of("a/b", &timed(vec![1.0, 2.0], times.clone(), None)).unwrap();
+            assert_eq!((plot.words.len(), plot.flags.len(), plot.more_flags), (2, 0, 1), "{times:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use owo_colors::{OwoColorize, Style};
 use prodtest_gate::{Outcome, RunRecord, Severity, Verdict};
 
 use crate::{
-    Format,
+    Format, meanwhile,
     problem::{self, COMMAND, Problem},
     text, words,
 };
@@ -49,6 +49,7 @@ pub fn terminal(record: &RunRecord, color: bool, width: usize) -> String {
 fn remarks(record: &RunRecord) -> Vec<String> {
     let mut remarks: Vec<String> = Vec::new();
     remarks.extend(record.stopped.as_deref().map(|why| format!("the run ended early: {}", text::line(why))));
+    remarks.extend(meanwhile::lines(record));
     remarks.extend(record.controls.iter().filter(|control| !control.tripped).map(words::control));
     let pardoned = problem::pardoned(record);
     remarks.extend(pardoned.iter().take(MAX_PROBLEMS).map(|(what, pardon)| format!("pardoned: {what}, {pardon}")));

@@ -87,6 +87,8 @@ impl Plot {
         let limit = series.limit.filter(|limit| limit.is_finite());
         let highest = values.iter().copied().reduce(f64::max)?;
         let step = step(highest.max(limit.unwrap_or(0.0)) / TICKS);
+        // What is counted has no halves.
+        let step = if series.unit == Unit::Milliseconds { step } else { step.max(1.0) };
         let highest = (highest.max(limit.unwrap_or(0.0)) / step).ceil().max(1.0) * step;
         let (flags, more_flags) = marks::flags(&series.marks, &axis);
         let rows = position(flags.iter().map(|flag| flag.row).max().unwrap_or_default());
@@ -282,6 +284,12 @@ mod tests {
 
     fn timed(values: Vec<f64>, times: Vec<f64>, limit: Option<f64>) -> Series {
         series(values, limit).over_time(times, vec![prodtest_gate::Mark { at_ms: 11_400.0, label: "change".into() }])
+    }
+
+    #[test]
+    fn what_is_counted_has_whole_ticks() {
+        let plot = Plot::of("a/b", &Series::new("failed", Unit::Count, vec![0.0, 2.0]).limited(Some(0.0))).unwrap();
+        assert_eq!(plot.ticks.iter().map(|tick| tick.label.as_str()).collect::<Vec<_>>(), ["0", "1", "2"]);
     }
 
     #[test]

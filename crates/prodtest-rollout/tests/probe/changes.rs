@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -31,11 +31,20 @@ fn turning(then: Deed) -> (Arc<AtomicBool>, impl Fn(u64) -> Deed + Send + Sync +
 async fn a_stalled_server_does_not_slow_the_schedule_down() {
     let begun = std::time::Instant::now();
     let pause = Duration::from_secs(1);
+    let came = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&came);
     // Everything that comes before the end of the stall waits for it.
-    let server = Server::start(move |_| Deed::Stall(pause.saturating_sub(begun.elapsed()))).await;
+    let stall = move |_| {
+        let left = pause.saturating_sub(begun.elapsed());
+        counter.fetch_add(u64::from(!left.is_zero()), Ordering::SeqCst);
+        Deed::Stall(left)
+    };
+    let server = Server::start(stall).await;
     let facts = server.probed(STEADY, 75).await;
     let in_the_stall = facts.bins.first().map_or(0, |bin| bin.requests);
     assert!((48..=50).contains(&in_the_stall), "{in_the_stall} requests were due in the first second");
+    let came = came.load(Ordering::SeqCst);
+    assert!((40..=50).contains(&came), "{came} requests came while none was answered");
     assert_eq!((facts.after.failed, facts.after.late), (0, 0));
     assert!(facts.after.longest_gap.length_ms() >= 900, "{:?}", facts.after.longest_gap);
     assert!(facts.after.slowest_ms >= 900.0, "measured from when it was due: {}", facts.after.slowest_ms);

@@ -168,3 +168,6 @@ pub fn rules(namespace: &str) -> Vec<Rule> {
         Rule::new(namespace, "autoscaling", &["horizontalpodautoscalers"], read),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,7 +105,11 @@ fn reason(it: &Evidence) -> String {
         DoomKind::Paused => "it is paused".to_owned(),
     };
     let message = it.message.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("{whose}: {what} ({message})")
+    if message.is_empty() || what.ends_with(&message) {
+        format!("{whose}: {what}")
+    } else {
+        format!("{whose}: {what} ({message})")
+    }
 }
 
 /// The events that concern it, without doubles.
@@ -174,6 +178,10 @@ async fn logs(cluster: &Cluster, namespace: &str, state: &State, it: &Evidence) 
             rule: Rule::new(namespace, "", &["pods/log"], &["get"]),
         };
         logs.push(match cluster.ask(&call, api.logs(&pod.metadata.name, &params)).await {
+            // The kubelet says so with 200, as if the container had.
+            Ok(text) if text.starts_with("unable to retrieve container logs") => {
+                Log { previous, lines: Vec::new(), problem: Some("the node does not have it any more".to_owned()) }
+            }
             Ok(text) => Log { previous, lines: text.lines().map(short).collect(), problem: None },
             Err(error) => Log { previous, lines: Vec::new(), problem: Some(error.to_string()) },
         });

@@ -46,10 +46,13 @@ impl<'a> Follow<'a> {
         let mut confirms: Option<u64> = None;
         let mut gone = false;
         loop {
-            let applied = self.applied.borrow_and_update().is_some();
-            if applied && self.asked.is_none() {
+            let applied = *self.applied.borrow_and_update();
+            if let Some(at_ms) = applied
+                && self.asked.is_none()
+            {
                 // What was heard before may be of before; a list that is asked for now is not.
                 self.asked = Some(self.watch.refresh());
+                self.tracker.applied(at_ms);
             }
             let now = self.now_ms();
             if let Some((since, why)) = self.watch.blind() {

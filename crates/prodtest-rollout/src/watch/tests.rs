@@ -1,6 +1,8 @@
 //! The rules, on objects as a real cluster had them, on generated ones, and the watch against a server that misbehaves.
 
+mod diagnosed;
 mod dooms;
+mod followed;
 mod generated;
 mod hearing;
 mod judged;

@@ -60,9 +60,8 @@ impl Tracker {
         self.heard(at_ms);
         self.facts.last_ms = self.facts.last_ms.max(at_ms);
         self.facts.unreadable = state.unreadable.iter().cloned().collect();
-        if applied && self.facts.applied_ms.is_none() {
-            self.facts.applied_ms = Some(at_ms);
-            self.moment(at_ms, What::Applied, String::new());
+        if applied {
+            self.applied(at_ms);
         }
         let moments = self.timeline.look(state, &self.facts.aim, at_ms);
         self.facts.moments.extend(moments);
@@ -107,6 +106,14 @@ impl Tracker {
             self.assessment = Assessment::Doomed;
             let subject = dooms.first().map(|doom| doom.subject.to_string()).unwrap_or_default();
             self.moment(self.facts.last_ms, What::Doomed, subject);
+        }
+    }
+
+    /// Takes in that all objects have been put into the cluster; only the first time counts.
+    pub fn applied(&mut self, at_ms: u64) {
+        if self.facts.applied_ms.is_none() {
+            self.facts.applied_ms = Some(at_ms);
+            self.moment(at_ms, What::Applied, String::new());
         }
     }
 

@@ -35,6 +35,6 @@ fn message(scene: &Scene<'_>, pod: &Pod, status: &ContainerStatus) -> String {
     match (end.message.is_empty(), end.reason.as_str()) {
         (false, _) => end.message.clone(),
         (true, "OOMKilled") => "it used more memory than its limit".to_owned(),
-        (true, _) => format!("it ended with {}", end.exit_code),
+        (true, _) => format!("exit code {}", end.exit_code),
     }
 }

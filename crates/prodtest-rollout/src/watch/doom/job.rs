@@ -14,8 +14,8 @@ pub(super) fn sign(scene: &Scene<'_>, subject: &Subject) -> Option<Sign> {
                 .or_else(|| Condition::find(conditions, "FailureTarget", "True"))?;
             let mut sign = Sign::new(DoomKind::JobFailed, failed.message.clone());
             sign.reason = Some(failed.reason.clone());
-            let pods = scene.state.pods.values().filter(|pod| pod.metadata.is_of(&job.metadata.uid));
-            if let Some(pod) = pods.filter(|pod| pod.status.phase == "Failed").last() {
+            let mut pods = scene.state.pods.values().filter(|pod| pod.metadata.is_of(&job.metadata.uid));
+            if let Some(pod) = pods.find(|pod| pod.status.phase == "Failed") {
                 sign.exit_code = pod.status.container_statuses.iter().find_map(|it| Some(it.last_end()?.exit_code));
                 sign = sign.of(pod);
             }
@@ -26,7 +26,7 @@ pub(super) fn sign(scene: &Scene<'_>, subject: &Subject) -> Option<Sign> {
             let ended =
                 pod.all_containers().find_map(|(it, _)| Some((it, it.last_end()?)).filter(|it| it.1.exit_code != 0));
             let message = match (&ended, pod.status.message.is_empty()) {
-                (Some((_, end)), true) => format!("it ended with {}", end.exit_code),
+                (Some((_, end)), true) => format!("exit code {}", end.exit_code),
                 _ => pod.status.message.clone(),
             };
             let mut sign = Sign::new(DoomKind::JobFailed, message).of(pod);

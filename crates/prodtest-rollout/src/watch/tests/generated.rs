@@ -327,7 +327,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_rollout_that_gets_there_is_done_and_was_never_doomed(
@@ -366,7 +366,7 @@ proptest! {
         let mut run = Run::new(Model::before(replicas, crashes, true), &Patience::default());
         run.apply();
         let mut other = run.tracker.clone();
-        for step in &all {
+        for step in all.iter().step_by(4) {
             run.step(step);
             let mut objects: Vec<Value> = Vec::new();
             let mut shuffled = State::default();

@@ -10,23 +10,19 @@ use super::{
 const SOON: Duration = Duration::from_secs(10);
 
 /// Waits until the pods are these, by name and phase.
-#[track_caller]
-fn until<'a>(watch: &'a mut Watch, expected: &'a [(&'a str, &'a str)]) -> impl Future<Output = ()> + 'a {
-    async move {
-        let reached = async {
-            while watch
-                .state()
-                .pods
-                .values()
-                .map(|pod| (pod.metadata.name.as_str(), pod.status.phase.as_str()))
-                .ne(expected.iter().copied())
-            {
-                watch.changed().await;
-            }
-        };
-        let late = timeout(SOON, reached).await.is_err();
-        assert!(!late, "it never was {expected:?}: {:?}", watch.state().pods);
-    }
+async fn until(watch: &mut Watch, expected: &[(&str, &str)]) {
+    let is_so = |watch: &Watch| {
+        let state = watch.state();
+        let pods = state.pods.values().map(|pod| (pod.metadata.name.as_str(), pod.status.phase.as_str()));
+        pods.eq(expected.iter().copied())
+    };
+    let reached = async {
+        while !is_so(watch) {
+            watch.changed().await;
+        }
+    };
+    let late = timeout(SOON, reached).await.is_err();
+    assert!(!late, "it never was {expected:?}: {:?}", watch.state().pods);
 }
 
 async fn started(script: Script) -> (Api, Watch) {
@@ -130,7 +126,7 @@ async fn a_server_that_fails_later_is_known_to() {
     // Asked again and again, with pauses.
     timeout(SOON, async {
         while api.asked.lock().unwrap().len() < 5 {
-            api.was_asked.notified().await
+            api.was_asked.notified().await;
         }
     })
     .await

@@ -28,19 +28,27 @@ pub(super) enum Answer {
     Open(Vec<Value>),
 }
 
-/// The answers for pods, in order; all else is empty and quiet.
-#[derive(Clone, Debug, Default)]
+/// The answers for one kind, in order; all else is empty and quiet.
+#[derive(Clone, Debug)]
 pub(super) struct Script {
+    /// The kind.
+    pub(super) of: &'static str,
     pub(super) lists: VecDeque<Answer>,
     pub(super) watches: VecDeque<Answer>,
     /// The paths that answer 403.
     pub(super) forbidden: Vec<&'static str>,
 }
 
+impl Default for Script {
+    fn default() -> Self {
+        Self { of: "pods", lists: VecDeque::new(), watches: VecDeque::new(), forbidden: Vec::new() }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Api {
     pub(super) cluster: Cluster,
-    /// Requests for pods so far: `list` or `watch FROM`.
+    /// Requests for that kind so far: `list` or `watch FROM`.
     pub(super) asked: Arc<Mutex<Vec<String>>>,
     /// Told at each.
     pub(super) was_asked: Arc<Notify>,
@@ -116,12 +124,12 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, seen: Arc<Mute
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let query: BTreeMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).collect();
     let is_watch = query.contains_key("watch");
-    let is_pods = path.ends_with("/pods");
+    let is_of_script = path.rsplit('/').next() == Some(script.lock().unwrap().of);
     let answer = {
         let mut script = script.lock().unwrap();
         if script.forbidden.iter().any(|forbidden| path.ends_with(forbidden)) {
             status(403, "Forbidden")
-        } else if is_pods {
+        } else if is_of_script {
             let what = if is_watch { format!("watch {}", query["resourceVersion"]) } else { "list".to_owned() };
             seen.lock().unwrap().push(what);
             let next = if is_watch { script.watches.pop_front() } else { script.lists.pop_front() };
@@ -132,7 +140,7 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, seen: Arc<Mute
             list(1, &[])
         }
     };
-    if is_pods {
+    if is_of_script {
         tell.notify_one();
     }
     let head = "Content-Type: application/json\r\nConnection: close\r\n";

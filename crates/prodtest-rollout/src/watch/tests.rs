@@ -6,6 +6,7 @@ mod followed;
 mod generated;
 mod hearing;
 mod judged;
+mod progressed;
 mod server;
 
 use super::*;

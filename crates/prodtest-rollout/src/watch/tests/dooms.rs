@@ -112,6 +112,24 @@ fn exits_from_before_do_not_count() {
 }
 
 #[test]
+fn what_helm_has_not_come_to_yet_is_none_of_its_doing() {
+    let state = fixture!("image-refused");
+    let mut before = Noted::of(&state);
+    // The pod is new, but of the template that was there: an autoscaler made it.
+    before.pods.clear();
+    let look = |noted: Noted, applied| {
+        let aim = Aim { workloads: vec![deployment("image-refused")], hooks: Vec::new() };
+        let mut tracker = Tracker::new(aim, noted, Patience::default());
+        tracker.look(&state, applied, 0);
+        tracker.assessment()
+    };
+    assert_eq!(look(before.clone(), false), Assessment::Progressing);
+    assert_eq!(look(before.clone(), true), Assessment::Doomed);
+    before.templates.clear();
+    assert_eq!(look(before, false), Assessment::Doomed);
+}
+
+#[test]
 fn a_container_that_its_probe_ends_names_the_probe() {
     for (name, state, words) in [
         ("liveness", fixture!("liveness"), "Liveness probe failed: Get"),

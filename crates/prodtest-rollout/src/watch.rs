@@ -151,7 +151,8 @@ const fn may_pass(problem: &Problem) -> bool {
     }
 }
 
-/// What one must be allowed to do in a namespace to watch a rollout there.
+/// What one must be allowed to do in a namespace to watch a rollout there. Nodes are read too where a ClusterRole lets
+/// them be; without it, a node that is gone is known only by what its pods say.
 #[must_use]
 pub fn rules(namespace: &str) -> Vec<Rule> {
     let read = &["get", "list", "watch"];

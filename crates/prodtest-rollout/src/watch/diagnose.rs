@@ -100,6 +100,7 @@ fn reason(it: &Evidence) -> String {
         DoomKind::Stalled => "it does not get further".to_owned(),
         DoomKind::Quota => "a quota has no room for its pods".to_owned(),
         DoomKind::Admission => "its pods are refused".to_owned(),
+        DoomKind::JobFailed if it.exit_code.is_some() => format!("it has failed, {}", ended()),
         DoomKind::JobFailed => "it has failed".to_owned(),
         DoomKind::NodeGone => "the node of its pod is gone".to_owned(),
         DoomKind::Paused => "it is paused".to_owned(),

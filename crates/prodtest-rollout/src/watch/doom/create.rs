@@ -18,21 +18,7 @@ pub(super) fn sign(scene: &Scene<'_>, subject: &Subject, pods: &[&Pod]) -> Optio
         }
         // The others have no condition for it, and their events stay when it is over: then the pods are there.
         Kind::StatefulSet | Kind::DaemonSet | Kind::Job => {
-            let wanted = match subject.kind {
-                Kind::StatefulSet => {
-                    let set = state.stateful_sets.get(&subject.name)?;
-                    if set.status.replicas >= set.spec.replicas.unwrap_or(1) {
-                        return None;
-                    }
-                    set.spec.replicas.unwrap_or(1)
-                }
-                Kind::DaemonSet => {
-                    let set = state.daemon_sets.get(&subject.name)?;
-                    set.status.desired_number_scheduled
-                }
-                _ => i64::from(state.jobs.get(&subject.name)?.status.conditions.is_empty()),
-            };
-            if i64::try_from(pods.len()).is_ok_and(|there| there >= wanted) {
+            if has_its_pods(scene, subject, pods.len())? {
                 return None;
             }
             let events = scene.about(revision::uid(state, subject)?).rev();
@@ -46,4 +32,20 @@ pub(super) fn sign(scene: &Scene<'_>, subject: &Subject, pods: &[&Pod]) -> Optio
     let mut sign = Sign::new(kind, message);
     sign.reason = Some("FailedCreate".to_owned());
     Some(sign)
+}
+
+/// Whether a workload has all pods that it is to have.
+fn has_its_pods(scene: &Scene<'_>, subject: &Subject, new: usize) -> Option<bool> {
+    let state = scene.state;
+    Some(match subject.kind {
+        Kind::StatefulSet => {
+            let set = state.stateful_sets.get(&subject.name)?;
+            set.status.replicas >= set.spec.replicas.unwrap_or(1)
+        }
+        Kind::DaemonSet => {
+            let set = state.daemon_sets.get(&subject.name)?;
+            i64::try_from(new).unwrap_or(i64::MAX) >= set.status.desired_number_scheduled
+        }
+        _ => new > 0 || !state.jobs.get(&subject.name)?.status.conditions.is_empty(),
+    })
 }

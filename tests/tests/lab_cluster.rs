@@ -6,8 +6,18 @@ mod gate_helm;
 mod helm;
 #[path = "lab_cluster/image.rs"]
 mod image;
+#[path = "lab_cluster/backup.rs"]
+mod backup;
+#[path = "lab_cluster/helm.rs"]
+mod helm;
+#[path = "lab_cluster/journal.rs"]
+mod journal;
 #[path = "lab_cluster/policies.rs"]
 mod policies;
+#[path = "lab_cluster/recovery.rs"]
+mod recovery;
+#[path = "lab_cluster/site.rs"]
+mod site;
 #[path = "lab_cluster/smoke.rs"]
 mod smoke;
 

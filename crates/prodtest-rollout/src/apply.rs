@@ -10,8 +10,8 @@ mod outcome;
 
 use prodtest_gate::Rule;
 
-pub(crate) use applier::patiently;
 pub use applier::{Applier, MANAGER, Manner};
+pub(crate) use applier::{PATIENCE, may_pass, patiently};
 pub use diff::diff;
 pub use object::{NoObject, Reference, in_order};
 pub use outcome::{Applied, Outcome};

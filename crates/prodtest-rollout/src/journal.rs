@@ -11,6 +11,7 @@ mod hold;
 mod holder;
 mod lease;
 mod recovery;
+mod site;
 mod store;
 
 use prodtest_gate::Rule;

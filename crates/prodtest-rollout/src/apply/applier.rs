@@ -25,7 +25,7 @@ use super::{Applied, Outcome, Reference};
 pub const MANAGER: &str = "prodtest";
 
 /// How long an API that is overloaded, or not there, is asked again.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How an object is put in.
 #[derive(Clone, Copy, Debug, Default)]
@@ -172,7 +172,8 @@ where
     call.retry(schedule).when(may_pass).await
 }
 
-const fn may_pass(error: &ClusterError) -> bool {
+/// Whether the same call may succeed a moment later.
+pub(crate) const fn may_pass(error: &ClusterError) -> bool {
     matches!(
         error.problem,
         Problem::Refused { code: 429 | 500..=599, .. } | Problem::NoAnswer(_) | Problem::Unreachable(_)

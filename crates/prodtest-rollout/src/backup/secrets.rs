@@ -103,9 +103,9 @@ impl Secrets {
 
     async fn newest(&self) -> Result<String, BackupError> {
         let whole = self.names().await?;
-        let newest = whole.into_iter().filter(|(_, names)| names.contains(&0)).map(|(number, _)| number).last();
+        let newest = whole.into_iter().rfind(|(_, parts)| parts.contains(&0));
         newest
-            .map(|number| self.name(number, 0))
+            .map(|(number, _)| self.name(number, 0))
             .ok_or_else(|| damaged(&self.release, format!("there is none in the namespace `{}`", self.namespace)))
     }
 

@@ -4,22 +4,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
-use prodtest_gate::Rule;
-use prodtest_kube::{
-    Call, Cluster, ClusterError, Problem,
-    kube::{Api, api::PostParams},
-};
+use prodtest_kube::{Cluster, ClusterError, Problem};
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
 use super::{
     Holder,
     lease::{self, Life, Seen, Watched},
-    name,
+    site::{Site, identity, is_conflict},
 };
+use crate::apply::patiently;
 
 /// How long a Lease is good for without being renewed, where nobody says otherwise.
 pub const LEASE: Duration = Duration::from_secs(15);
@@ -82,10 +79,24 @@ pub struct Held {
 }
 
 impl Held {
-    /// Whether it is still ours; a gate asks before each change that it makes.
+    /// Whether it is still ours. A gate asks this, or [`Self::sure`], before each change that it makes.
     #[must_use]
     pub fn standing(&self) -> Standing {
         self.standing.borrow().clone()
+    }
+
+    /// Waits until it is surely ours: a cluster that is away for a while unsettles it, and no more.
+    ///
+    /// # Errors
+    /// With the standing, when it is lost, or still unsure when the patience is over.
+    pub async fn sure(&self, patience: Duration) -> Result<(), Standing> {
+        let mut watch = self.watch();
+        // Told by its end at the latest: who loses it, says so before it stops.
+        let _ = timeout(patience, watch.wait_for(|standing| *standing != Standing::Unsure)).await;
+        match self.standing() {
+            Standing::Ours => Ok(()),
+            other => Err(other),
+        }
     }
 
     /// Tells of every change of the standing.
@@ -159,7 +170,7 @@ pub async fn acquire_for(
     let begun = Instant::now();
     let mut watched = Watched::default();
     loop {
-        let before = site.get().await?;
+        let before = patiently(|| site.get()).await?;
         let life = before.as_ref().map_or(Life::Free, |lease| {
             if identity(lease) == Some(me.as_str()) {
                 // Our own answer was lost on its way.
@@ -230,7 +241,7 @@ impl Renewer {
             }
             let sent = Instant::now();
             // A call that hangs must not outlast the Lease unnoticed.
-            let answered = tokio::time::timeout_at(expires.max(sent + self.duration / 3), self.renew()).await;
+            let answered = timeout_at(expires.max(sent + self.duration / 3), self.renew()).await;
             next = match answered {
                 Ok(Ok(())) => {
                     self.renewed = sent;
@@ -279,50 +290,5 @@ impl Renewer {
             *known = standing;
             other
         });
-    }
-}
-
-fn identity(lease: &Lease) -> Option<&str> {
-    lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
-}
-
-pub(super) const fn is_conflict(error: &ClusterError) -> bool {
-    matches!(error.problem, Problem::Refused { code: 409, .. })
-}
-
-/// Where the Lease is.
-#[derive(Clone, Debug)]
-struct Site {
-    cluster: Cluster,
-    namespace: String,
-    name: String,
-}
-
-impl Site {
-    fn new(cluster: &Cluster, namespace: &str, release: &str) -> Self {
-        Self { cluster: cluster.clone(), namespace: namespace.to_owned(), name: name(release) }
-    }
-
-    fn api(&self) -> Api<Lease> {
-        Api::namespaced(self.cluster.client(), &self.namespace)
-    }
-
-    fn call(&self, verb: &str) -> Call {
-        let Self { namespace, name, .. } = self;
-        let rule = Rule::new(namespace, "coordination.k8s.io", &["leases"], &[verb]);
-        let rule = if verb == "create" { rule } else { rule.named([name.clone()]) };
-        Call { asked: format!("{verb} the lease `{name}` in the namespace `{namespace}`"), rule }
-    }
-
-    async fn get(&self) -> Result<Option<Lease>, ClusterError> {
-        self.cluster.ask(&self.call("get"), self.api().get_opt(&self.name)).await
-    }
-
-    async fn create(&self, lease: &Lease) -> Result<Lease, ClusterError> {
-        self.cluster.ask(&self.call("create"), self.api().create(&PostParams::default(), lease)).await
-    }
-
-    async fn replace(&self, lease: &Lease) -> Result<Lease, ClusterError> {
-        self.cluster.ask(&self.call("update"), self.api().replace(&self.name, &PostParams::default(), lease)).await
     }
 }

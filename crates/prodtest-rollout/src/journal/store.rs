@@ -12,9 +12,10 @@ use prodtest_kube::{
 use super::{
     Held, Journal, Kept, Standing, Unreadable, Verdict,
     entry::{JOURNAL, UNREADABLE, VERDICTS},
-    hold::is_conflict,
     name,
+    site::is_conflict,
 };
+use crate::apply::{PATIENCE, may_pass, patiently};
 
 /// How often a write is tried against others who write the same ConfigMap.
 const TRIES: usize = 10;
@@ -142,22 +143,23 @@ impl Store {
         held: &Held,
         change: impl Fn(&mut BTreeMap<String, String>) -> Result<(), JournalError>,
     ) -> Result<(), JournalError> {
+        let mut last = None;
         for _ in 0..TRIES {
             let found = self.get().await?;
             let there = found.is_some();
             let mut map = found.unwrap_or_else(|| self.empty());
             change(map.data.get_or_insert_default())?;
             // Last of all: whoever lost the release while it read must not write.
-            if held.standing() != Standing::Ours {
-                return Err(JournalError::NotHeld(held.standing()));
-            }
+            held.sure(PATIENCE).await.map_err(JournalError::NotHeld)?;
             match self.put(&map, there).await {
                 Ok(_) => return Ok(()),
                 Err(error) if is_conflict(&error) || (there && error.problem == Problem::NotFound) => {}
+                // It may have been stored; then it is read, and written once more.
+                Err(error) if may_pass(&error) => last = Some(error),
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(JournalError::Contended(self.name.clone()))
+        Err(last.map_or_else(|| JournalError::Contended(self.name.clone()), JournalError::Cluster))
     }
 
     fn kept(&self, data: &BTreeMap<String, String>) -> Result<Kept, JournalError> {
@@ -183,7 +185,8 @@ impl Store {
     }
 
     async fn get(&self) -> Result<Option<ConfigMap>, ClusterError> {
-        self.cluster.ask(&self.call("get"), self.api().get_opt(&self.name)).await
+        let (call, api) = (self.call("get"), self.api());
+        patiently(|| self.cluster.ask(&call, api.get_opt(&self.name))).await
     }
 
     async fn put(&self, map: &ConfigMap, there: bool) -> Result<ConfigMap, ClusterError> {

@@ -107,7 +107,7 @@ pub fn plan_recovery(journal: Option<&Journal>, helm: &HelmState, alive: Option<
         (Some(journal), state) if state.is_pending() || state == State::Uninstalling => put_back(journal, helm),
         (None, state) if state.is_pending() => free(helm, *current, asked),
         (None, State::Uninstalling) => refuse("Helm is uninstalling it, or was cut off: run `helm uninstall` again"),
-        (Some(journal), state) => settle(journal, helm, Revision { number: current.number, state }),
+        (Some(journal), _) => settle(journal, helm, *current),
         (None, _) => settled,
     }
 }
@@ -123,6 +123,8 @@ fn settle(journal: &Journal, helm: &HelmState, current: Revision) -> Recovery {
         Phase::RollingBack => put_back(journal, helm),
         // Somebody else went on since.
         _ if by_another || current.state == State::Uninstalled => Recovery::MarkDone,
+        // Nobody lived to judge it, and with an uninstall its volumes would go.
+        _ if journal.from.is_none() && whole => Recovery::MarkDone,
         _ if journal.on_failure == OnFailure::Rollback => put_back(journal, helm),
         _ => Recovery::MarkDone,
     }

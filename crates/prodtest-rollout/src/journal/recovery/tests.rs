@@ -146,10 +146,18 @@ fn even_what_is_kept_on_failure_is_not_left_pending() {
 #[test]
 fn a_first_install_that_never_got_there_is_uninstalled() {
     let first = journal(Phase::Upgrading, None, None);
-    for state in [State::PendingInstall, State::Failed, State::Deployed, State::Uninstalling] {
+    for state in [State::PendingInstall, State::Failed, State::Uninstalling] {
         assert_eq!(plan_recovery(Some(&first), &helm(&[state]), None, false), Recovery::Uninstall, "{state:?}");
     }
     assert_eq!(plan_recovery(Some(&first), &helm(&[]), None, false), Recovery::MarkDone, "Helm had not begun");
+}
+
+#[test]
+fn a_first_install_that_nobody_judged_is_not_taken_away() {
+    let installed = helm(&[State::Deployed]);
+    assert_eq!(plan_recovery(Some(&journal(Phase::Watching, None, None)), &installed, None, false), Recovery::MarkDone);
+    let back = journal(Phase::RollingBack, None, None);
+    assert_eq!(plan_recovery(Some(&back), &installed, None, false), Recovery::Uninstall, "it was judged");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use xtask::{
     image,
     lab::{
         Lab,
-        godel::{self, Godel, Pushed},
+        godel::{self, Godel, Helm, Pushed},
     },
 };
 
@@ -60,6 +60,28 @@ impl<'a> Release<'a> {
         GateCommand::new("smoke")
             .args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"])
             .args(self.target().expect("an ingress"))
+    }
+
+    /// The deploy gate with Godel's configuration for the lab, these values over those of the lab, and Helm 3.
+    ///
+    /// # Panics
+    /// When the lab has no ingress or no registry.
+    #[must_use]
+    pub fn deploy_gate(&self, values: &Value) -> GateCommand {
+        self.deploy_gate_by(Helm::Three, values)
+    }
+
+    /// The same, by that Helm.
+    ///
+    /// # Panics
+    /// When the lab has no ingress or no registry.
+    #[must_use]
+    pub fn deploy_gate_by(&self, helm: Helm, values: &Value) -> GateCommand {
+        GateCommand::new("deploy")
+            .args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"])
+            .args(self.target().expect("an ingress"))
+            .args(["--repository", &self.image.repository])
+            .args(self.deploy_target(helm, values).expect("a registry"))
     }
 
     /// Objects of its namespace.

@@ -1,15 +1,13 @@
 //! Godel on the lab that a run shares, a namespace a test.
 
+#[path = "lab_cluster/backup.rs"]
+mod backup;
 #[path = "lab_cluster/gate_helm.rs"]
 mod gate_helm;
 #[path = "lab_cluster/helm.rs"]
 mod helm;
 #[path = "lab_cluster/image.rs"]
 mod image;
-#[path = "lab_cluster/backup.rs"]
-mod backup;
-#[path = "lab_cluster/helm.rs"]
-mod helm;
 #[path = "lab_cluster/journal.rs"]
 mod journal;
 #[path = "lab_cluster/policies.rs"]

@@ -8,7 +8,7 @@ pub(crate) mod rollout;
 pub(crate) mod served_throughout;
 pub(crate) mod upgrade;
 
-use prodtest_gate::{Check, CheckId, Finding, Judged, Outcome, Place};
+use prodtest_gate::{Check, CheckId, Finding, Judged, Place};
 
 use crate::{
     facts::{Facts, Trouble},
@@ -63,11 +63,6 @@ pub(crate) fn judge(plan: &Plan, facts: &Facts) -> Vec<Judged> {
             _ => restored::judge(plan, facts),
         })
         .collect()
-}
-
-/// Whether any of these checks, as far as they were judged, is red.
-pub(crate) fn is_red(plan: &Plan, facts: &Facts) -> bool {
-    judge(plan, facts).iter().any(|judged| judged.outcome == Outcome::Failed)
 }
 
 /// Undetermined, because the gate did not get there.

@@ -37,6 +37,15 @@ pub enum Helm {
     Four,
 }
 
+impl Helm {
+    const fn tool(self) -> &'static str {
+        match self {
+            Self::Three => "helm3",
+            Self::Four => "helm4",
+        }
+    }
+}
+
 /// Godel in a namespace of its own, with a database and a Redis of its own.
 #[derive(Clone, Debug)]
 pub struct Godel<'a> {
@@ -167,11 +176,16 @@ impl<'a> Godel<'a> {
     }
 
     fn login(&self) -> Result<Value> {
-        let auth = base64(format!("{}:{}", services::REGISTRY_USER, self.lab.passwords()?.registry).as_bytes());
-        let config = json!({ "auths": { (services::REGISTRY): { "auth": auth } } });
+        let config = self.docker_config()?;
         let mut secret = self.secret("registry-login", &json!({ ".dockerconfigjson": config.to_string() }));
         secret["type"] = "kubernetes.io/dockerconfigjson".into();
         Ok(secret)
+    }
+
+    /// The login to the registry, as Docker keeps it.
+    fn docker_config(&self) -> Result<Value> {
+        let auth = base64(format!("{}:{}", services::REGISTRY_USER, self.lab.passwords()?.registry).as_bytes());
+        Ok(json!({ "auths": { (services::REGISTRY): { "auth": auth } } }))
     }
 
     fn certificate(&self) -> Result<Value> {
@@ -199,10 +213,7 @@ impl<'a> Godel<'a> {
     /// # Errors
     /// When it cannot be built.
     pub fn helm(&self, helm: Helm) -> Result<Command> {
-        let mut command = sh::program(tools::need(match helm {
-            Helm::Three => "helm3",
-            Helm::Four => "helm4",
-        })?);
+        let mut command = sh::program(tools::need(helm.tool())?);
         // Its caches and settings are this lab's, not the user's.
         let home = self.lab.folder.join("helm");
         for folder in ["CACHE", "CONFIG", "DATA"] {
@@ -313,6 +324,34 @@ impl<'a> Godel<'a> {
         add("--ca", self.lab.pki("ca.crt").into());
         add("--kubeconfig", self.lab.kubeconfig().into());
         add("--namespace", self.namespace.clone().into());
+        Ok(words)
+    }
+
+    /// What the deploy gate has to be told beside [`Self::target`]: the registry and the login to it, Helm, and the values
+    /// that the gate does not set itself, with these over them.
+    ///
+    /// # Errors
+    /// When Helm cannot be built, or the lab has no registry.
+    pub fn deploy_target(&self, helm: Helm, values: &Value) -> Result<Vec<OsString>> {
+        let folder = self.lab.folder.join("deploy").join(&self.namespace);
+        let mut own = self.values();
+        if let Some(own) = own.as_object_mut() {
+            // The digest and the version are the gate's to set.
+            own.retain(|key, _| key != "image" && key != "version");
+        }
+        merge(&mut own, values);
+        let file = folder.join("values.yaml");
+        files::write(&file, &serde_json::to_string_pretty(&own).context("could not write JSON")?, 0o600)?;
+        let docker = folder.join("config.json");
+        files::write_json(&docker, &self.docker_config()?)?;
+        let port =
+            forward::port(self.lab, "registry").context("the lab has no registry\n  hint: cargo xtask lab up")?;
+        let mut words: Vec<OsString> = Vec::new();
+        let mut add = |name: &str, value: OsString| words.extend([OsString::from(name), value]);
+        add("--registry-connect", format!("127.0.0.1:{port}").into());
+        add("--docker-config", docker.into());
+        add("--helm", tools::need(helm.tool())?.into());
+        add("--values", file.into());
         Ok(words)
     }
 

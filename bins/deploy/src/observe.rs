@@ -3,6 +3,7 @@
 mod backup;
 mod end;
 mod image;
+mod origin;
 mod recover;
 mod restore;
 mod runs;

@@ -1,14 +1,13 @@
-//! What runs after the rollout: the digests of the pods, the version that answers; and where things come from.
+//! What runs after the rollout: the digests of the pods, the version that answers; and what would be changed.
 
 use std::{collections::BTreeSet, time::Duration};
 
-use prodtest_gate::Place;
 use prodtest_http::Client;
 use prodtest_rollout::{
     apply::diff,
     helm::Document,
     identity::{Ask, ask, list_pods, running},
-    watch::{Diagnosis, RolloutVerdict},
+    watch::RolloutVerdict,
 };
 
 use super::{Hold, Session, Step, upgrade::Rendered};
@@ -83,15 +82,6 @@ fn selector(document: &Document) -> Option<String> {
     let labels: Vec<String> =
         labels.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?))).collect();
     Some(labels.join(","))
-}
-
-/// The line that a doom can be traced to, and what is on it.
-pub(super) fn trace(
-    _session: &Session<'_>,
-    _rendered: &Rendered,
-    _diagnosis: &Diagnosis,
-) -> Option<(Place, Option<String>)> {
-    None
 }
 
 /// What the one set of objects has that the other has not.

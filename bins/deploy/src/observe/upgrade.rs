@@ -1,12 +1,12 @@
 //! Renders the new revision, puts it into the cluster, and watches what becomes of it, as the cluster and as users see it.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use prodtest_gate::Stop;
 use prodtest_http::Client;
 use prodtest_kube::Cluster;
 use prodtest_rollout::{
-    helm::{Document, Ended, Helm, HelmProblem, Manifest, Upgrade},
+    helm::{Document, Ended, Helm, HelmProblem, Manifest, Release, Upgrade},
     journal::{Journal, OnFailure as Policy, Phase, Standing},
     probe::{Options, Probe, Target, run_controls},
     watch::{
@@ -16,7 +16,7 @@ use prodtest_rollout::{
 use serde_json::{Value, json};
 use tokio::{sync::watch, time::timeout};
 
-use super::{Halt, Hold, Session, Step, as_path, runs};
+use super::{Halt, Hold, Session, Step, as_path, origin, runs};
 use crate::{
     checks,
     facts::{Diagnosed, Trouble, UpgradeSeen},
@@ -63,13 +63,25 @@ fn own_values(plan: &Plan, digest: Option<&str>) -> Value {
     };
     if *pin {
         set(digest_key, digest);
-    } else if tag.is_some() {
+    } else {
         set(tag_key, tag.as_deref());
-        // A digest that an earlier revision had would win over the tag.
-        set(digest_key, Some(""));
+        // A digest that an earlier revision had would win over the tag; one in a values file is meant.
+        set(digest_key, Some("").filter(|_| tag.is_some() || !says(plan, digest_key.as_deref())));
     }
     set(version_key, plan.version.as_deref());
     values
+}
+
+/// Whether a values file sets this key.
+fn says(plan: &Plan, key: Option<&str>) -> bool {
+    let (Some(What::Chart { values, .. }), Some(key)) = (&plan.what, key) else { return false };
+    let pointer = format!("/{}", key.replace('.', "/"));
+    values.iter().any(|path| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        // What cannot be read is Helm's to refuse.
+        let read: Result<Value, _> = serde_saphyr::from_str(&text);
+        read.is_ok_and(|values| values.pointer(&pointer).is_some_and(|value| !value.is_null()))
+    })
 }
 
 /// The digest that is to run.
@@ -109,26 +121,30 @@ async fn rendered(session: &mut Session<'_>, helm: &Helm) -> Step<Rendered> {
         Ended::Done(printed) => printed,
         other => return refuse(session, trouble(&other)),
     };
-    let release = match prodtest_rollout::helm::Release::of_json(&printed) {
+    let release = match Release::of_json(&printed) {
         Ok(release) => release,
         Err(error) => return refuse(session, Trouble::unmeasured(error.to_string(), None)),
     };
     match Manifest::of(&release) {
         Ok(manifest) => {
-            let aim = aim(&manifest);
+            let aim = aim(&release, &manifest);
             Ok(Rendered { documents: manifest.documents, aim })
         }
         Err(error) => refuse(session, Trouble::measured("manifest", error.to_string(), None)),
     }
 }
 
-/// The workloads and the hooks of a manifest.
-pub(super) fn aim(manifest: &Manifest) -> Aim {
-    let subjects = |hooks: bool| {
-        let of = manifest.documents.iter().filter(move |document| document.hook == hooks);
-        of.filter_map(|document| Some(Subject::new(Kind::named(&document.kind)?, &document.name))).collect()
-    };
-    Aim { workloads: subjects(false), hooks: subjects(true) }
+/// The workloads of a release, and the hooks that an install or upgrade runs: those of tests wait to be asked for.
+pub(super) fn aim(release: &Release, manifest: &Manifest) -> Aim {
+    let runs = |event: &String| ["install", "upgrade"].iter().any(|when| event.ends_with(&format!("-{when}")));
+    let workloads = manifest.documents.iter().filter(|document| !document.hook);
+    let hooks = release.hooks.iter().filter(|hook| hook.events.iter().any(runs));
+    Aim {
+        workloads: workloads
+            .filter_map(|document| Some(Subject::new(Kind::named(&document.kind)?, &document.name)))
+            .collect(),
+        hooks: hooks.filter_map(|hook| Some(Subject::new(Kind::named(&hook.kind)?, &hook.name))).collect(),
+    }
 }
 
 /// What Helm's end means.
@@ -344,7 +360,7 @@ async fn change(session: &mut Session<'_>, hold: &Hold, rendered: &Rendered, liv
         session.facts.diagnoses = diagnoses
             .into_iter()
             .map(|diagnosis| {
-                let traced = runs::trace(session, rendered, &diagnosis);
+                let traced = origin::of(session.plan, rendered, &own, &diagnosis.evidence);
                 let (place, set_by) = traced.map_or((None, None), |(place, key)| (Some(place), key));
                 Diagnosed { diagnosis, place, set_by }
             })
@@ -371,12 +387,4 @@ async fn wait_for_old_pods(session: &Session<'_>, rendered: &Rendered, live: &mu
     let _ = session.run.unless_stopped(timeout(OLD_PODS, gone)).await?;
     session.run.unless_stopped(tokio::time::sleep(AFTERMATH)).await?;
     Ok(())
-}
-
-/// The chart's folder, for whoever traces a finding to a line in it.
-pub(super) fn chart_folder(plan: &Plan) -> Option<&Path> {
-    match plan.what.as_ref()? {
-        What::Chart { path, .. } => Some(path),
-        What::Manifests(_) => None,
-    }
 }

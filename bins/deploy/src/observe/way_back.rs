@@ -94,11 +94,11 @@ async fn go_and_look(session: &Session<'_>, hold: &Hold, to: To, in_a_hurry: boo
     if now.status.is_pending() {
         way.differences.push(format!("release/{release}: it is {} after the rollback", now.status));
     }
-    let (Ok(now), Ok(then)) = (Manifest::of(now), Manifest::of(then)) else {
+    let (Ok(now), Ok(before)) = (Manifest::of(now), Manifest::of(then)) else {
         way.trouble = Some(Trouble::unmeasured("the manifest of the release cannot be read", None));
         return;
     };
-    for document in then.documents.iter().filter(|document| !document.hook) {
+    for document in before.documents.iter().filter(|document| !document.hook) {
         let name = format!("{}/{}", document.kind.to_lowercase(), document.name);
         match now.find(&document.kind, &document.name) {
             None => way.differences.push(format!("{name}: it is not in the release any more")),
@@ -109,7 +109,7 @@ async fn go_and_look(session: &Session<'_>, hold: &Hold, to: To, in_a_hurry: boo
         }
     }
     if let (Some(live), Some(noted)) = (&mut live, noted) {
-        let aim = upgrade::aim(&then);
+        let aim = upgrade::aim(then, &before);
         let (applied, is_applied) = watch::channel(None);
         applied.send_replace(Some(session.now_ms()));
         let tracker = Tracker::new(aim, noted, plan.patience.clone());

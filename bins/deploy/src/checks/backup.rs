@@ -29,7 +29,9 @@ pub(crate) fn judge(plan: &Plan, facts: &Facts) -> Judged {
     if facts.before.as_ref().is_some_and(|before| before.revision.is_none()) {
         return Judged::skipped(id(NAME), "a first install: there is nothing to keep");
     }
+    let refused = facts.upgrade.as_ref().is_some_and(|upgrade| upgrade.started_ms.is_none());
     match &facts.backup {
+        None if refused => Judged::skipped(id(NAME), "nothing was changed, for the upgrade was refused beforehand"),
         None => not_reached(NAME, facts),
         Some(Err(trouble)) => troubled(NAME, trouble, &plan.release, plan.places.namespace.clone()),
         Some(Ok(seen)) => {

@@ -1,6 +1,12 @@
 //! Kept connections: a server may close them whenever it likes, and that is no failure of its.
 
-use std::{io::Write, net::TcpStream, sync::mpsc, thread, time::Duration};
+use std::{
+    io::Write,
+    net::TcpStream,
+    sync::{Mutex, mpsc},
+    thread,
+    time::Duration,
+};
 
 use prodtest_http::{Client, Exchange, FailureKind, Request};
 
@@ -70,24 +76,31 @@ async fn requests_at_the_same_time_do_not_share() {
 #[tokio::test]
 async fn a_connection_closed_meanwhile_is_replaced() {
     let (sender, receiver) = mpsc::channel();
+    // One that is closed as soon as it has answered is not kept at all.
+    let (close, told) = mpsc::channel();
+    let told = Mutex::new(told);
     let server = Server::start(move |_, mut stream| {
         read_request(&mut stream);
         stream.write_all(HEALTHY).unwrap();
+        told.lock().unwrap().recv().unwrap();
         drop(stream);
         sender.send(()).unwrap();
     });
     let client = client();
     assert_healthy(&send(&client, &server, "GET").await, false, false);
+    close.send(()).unwrap();
     receiver.recv().unwrap();
     // Whether the end is noticed before the request is sent or after it, the request is served.
     let exchange = send(&client, &server, "GET").await;
     assert_healthy(&exchange, false, exchange.resent);
     assert!(exchange.found_closed || exchange.resent, "{exchange:?}");
+    close.send(()).unwrap();
     receiver.recv().unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     let exchange = send(&client, &server, "GET").await;
     assert_healthy(&exchange, false, false);
     assert!(exchange.found_closed, "{exchange:?}");
+    close.send(()).unwrap();
 }
 
 /// A server that ends its first connection in some way at the second request on it.

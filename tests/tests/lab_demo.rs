@@ -34,8 +34,12 @@ fn lab_demo_deploys_judges_reports_and_leaves_nothing() {
     let out = tempfile::tempdir().expect("a folder");
     let (code, said) = demo(out.path(), &[], None);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("10 passed, 0 failed, 0 undetermined, 0 skipped"), "{said}");
-    assert!(out.path().join("smoke.html").is_file(), "{said}");
+    // A first install: there is nothing to keep, and nothing was served before.
+    assert!(said.contains("deploy: passed — 4 passed, 0 failed, 0 undetermined, 2 skipped"), "{said}");
+    assert!(said.contains("smoke: passed — 10 passed, 0 failed, 0 undetermined, 0 skipped"), "{said}");
+    for report in ["deploy.html", "smoke.html"] {
+        assert!(out.path().join(report).is_file(), "{said}");
+    }
     assert!(Lab::named("demo").expect("a lab").running().is_err(), "{said}");
 }
 

@@ -61,8 +61,10 @@ enum Cluster {
     Current,
 }
 
-/// The gate of the demo.
+/// The gate of the demo, on any stage.
 const GATE: &str = "smoke";
+/// The one that deploys, on a lab.
+const DEPLOY: &str = "deploy";
 
 /// The lab of the demo: a user's own is not touched.
 const LAB: &str = "demo";
@@ -95,8 +97,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
     };
     say::line("");
-    let report = out.join(format!("{GATE}.html"));
-    if report.is_file() {
+    for report in [DEPLOY, GATE].map(|gate| out.join(format!("{gate}.html"))).iter().filter(|report| report.is_file()) {
         say::line(format_args!("report: {}", report.display()));
     }
     if options.fault.is_none() {
@@ -107,19 +108,20 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-/// Builds the gate and the service; says in which folder they are.
+/// Builds the gates and the service; says in which folder they are.
 ///
 /// # Errors
 /// When cargo fails.
 pub fn build() -> Result<PathBuf> {
-    let gate = describe::program(GATE);
-    Ok(sh::build(&["--package", &gate, "--package", "godel", "--features", FEATURES])?.join("debug"))
+    let [deploy, smoke] = [DEPLOY, GATE].map(describe::program);
+    let packages = ["--package", &deploy, "--package", &smoke, "--package", "godel", "--features", FEATURES];
+    Ok(sh::build(&packages)?.join("debug"))
 }
 
-/// The gate, told where its configuration is and where to report.
-fn gate(programs: &Path, environment: &str, out: &Path) -> std::process::Command {
+/// A gate, told where its configuration is and where to report.
+fn gate(programs: &Path, gate: &str, environment: &str, out: &Path) -> std::process::Command {
     let (config, _) = describe::EXAMPLE;
-    let mut gate = std::process::Command::new(programs.join(describe::program(GATE)));
-    gate.current_dir(crate::repo::root()).args(["--config", config, "--env", environment, "--out"]).arg(out);
-    gate
+    let mut command = std::process::Command::new(programs.join(describe::program(gate)));
+    command.current_dir(crate::repo::root()).args(["--config", config, "--env", environment, "--out"]).arg(out);
+    command
 }

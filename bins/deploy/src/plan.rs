@@ -113,7 +113,9 @@ pub(crate) struct ImagePlan {
     /// What it is built from, if it is: the folder and the Dockerfile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) build: Option<(PathBuf, Option<PathBuf>)>,
-    /// The values that take the digest, the tag and the version.
+    /// The values that take the repository, the digest, the tag and the version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) repository_key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) digest_key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

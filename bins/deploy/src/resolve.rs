@@ -203,6 +203,7 @@ fn image(input: &Input<'_, Flags>) -> Result<Option<ImagePlan>, Refusal> {
         pin: !flags.no_pin,
         dirty,
         build: build(input, image)?,
+        repository_key: key(&image.repository_key),
         digest_key,
         tag_key,
         version_key: key(&image.version_key),

@@ -30,6 +30,8 @@ pub struct Image {
     pub build: Option<Located<FilePath>>,
     /// The Dockerfile, where it is not in that folder.
     pub dockerfile: Option<Located<FilePath>>,
+    /// The value of the chart that takes the repository, `image.repository`, where its values name another.
+    pub repository_key: Option<Located<ValuesKey>>,
     /// The value of the chart that takes the digest, `image.digest`.
     pub values_key: Option<Located<ValuesKey>>,
     /// The value of the chart that takes the tag, `image.tag`, for `--no-pin`.

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::{Options, gate, process::Signals};
+use super::{GATE, Options, gate, process::Signals};
 use crate::{
     env, interrupt,
     lab::godel::{CHART, RELEASE, WORKLOAD},
@@ -93,7 +93,7 @@ pub(super) fn show(programs: &Path, options: &Options, image: &str, out: &Path) 
     let forward = Forward::open(&namespace)?;
     say::line("not there, and so not judged: TLS and an ingress, PostgreSQL, Redis");
     let signals = Signals::catch()?;
-    let mut gate = gate(programs, "lab", out);
+    let mut gate = gate(programs, GATE, "lab", out);
     gate.args(["--namespace", NAMESPACE, "--url", &forward.url]);
     signals.wait(gate.spawn().context("could not start the gate")?)
 }

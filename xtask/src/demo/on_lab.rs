@@ -9,12 +9,12 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::{Options, gate, process::Signals};
+use super::{DEPLOY, GATE, Options, gate, process::Signals};
 use crate::{
     image, interrupt,
     lab::{
         Lab, down,
-        godel::{self, Godel},
+        godel::{self, Godel, Helm},
         up,
     },
     say,
@@ -65,15 +65,24 @@ pub(super) fn show(lab: &Lab, programs: &Path, options: &Options, out: &Path) ->
         let image = image::build(&image::Options { faults: !faults.is_empty(), ..image::Options::default() })?;
         godel::push(lab, &image)
     })?;
-    let godel = steps.run("Godel's chart, by Helm", || {
-        let godel = Godel::prepare(lab, godel::RELEASE, &image)?;
-        godel.deploy(&json!({ "faults": faults, "autoscaling": { "enabled": true } }))?;
-        say::line(format_args!("Godel answers at {} (by {})", godel.url(), godel.connect()?));
-        Ok(godel)
-    })?;
-    let status = steps.run("the gate, through the ingress", || {
+    let godel = steps.run("its keys, its database, its certificate", || Godel::prepare(lab, godel::RELEASE, &image))?;
+    let deployed = steps.run("the deploy gate: Godel's chart, by Helm", || {
         let signals = Signals::catch()?;
-        let mut gate = gate(programs, "lab", out);
+        let mut gate = gate(programs, DEPLOY, "lab", out);
+        gate.args(godel.target()?).args(["--repository", &image.repository, "--digest", &image.digest]);
+        gate.args(godel.deploy_target(Helm::Three, &json!({ "faults": faults, "autoscaling": { "enabled": true } }))?);
+        if !faults.is_empty() {
+            // Some faults are noticed here already, and the smoke gate is to see them too.
+            gate.args(["--on-failure", "keep"]);
+        }
+        signals.wait(gate.spawn().context("could not start the gate")?)
+    })?;
+    if !deployed.success() && faults.is_empty() {
+        return Ok(deployed);
+    }
+    let status = steps.run("the smoke gate, through the ingress", || {
+        let signals = Signals::catch()?;
+        let mut gate = gate(programs, GATE, "lab", out);
         gate.args(godel.target()?);
         signals.wait(gate.spawn().context("could not start the gate")?)
     })?;

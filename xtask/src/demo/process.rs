@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::gate;
+use super::{GATE, gate};
 use crate::{
     describe, pki,
     service::{Keys, Service},
@@ -37,7 +37,7 @@ pub fn once(programs: &Path, fault: Option<&str>, out: &Path, log: Option<&Path>
     let service = Service::start(&godel, &keys, Some(&pki), fault, &folder.path().join("godel.log"))?;
 
     let (_, environment) = describe::EXAMPLE;
-    let mut gate = gate(programs, environment, out);
+    let mut gate = gate(programs, GATE, environment, out);
     gate.args(["--url", &service.url, "--ca"]).arg(&pki.ca).envs(keys.variables());
     if let Some(log) = log {
         let log = File::create(log).with_context(|| format!("could not write `{}`", log.display()))?;

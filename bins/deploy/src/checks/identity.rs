@@ -72,13 +72,6 @@ fn pods(plan: &Plan, seen: &IdentitySeen) -> (Vec<Finding>, Vec<String>) {
     if seen.digests.is_empty() {
         return (Vec::new(), Vec::new());
     }
-    if seen.containers.is_empty() {
-        let repository = plan.image.as_ref().map(|image| image.repository.as_str()).unwrap_or_default();
-        let message = format!("no container of the release runs `{repository}`");
-        let help = "the chart must take `image.repository`, or the configuration names another image";
-        let finding = Finding::new(&id(NAME), "no-container", &plan.release, message).help(help);
-        return (vec![finding.at(plan.places.image.clone())], Vec::new());
-    }
     let expected = Expected { digests: seen.digests.clone(), containers: seen.containers.clone() };
     let (unknown, wrong): (Vec<_>, Vec<_>) =
         judge_pods(&expected, &seen.running).into_iter().partition(|mismatch| mismatch.is_undetermined());

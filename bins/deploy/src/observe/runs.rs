@@ -11,7 +11,10 @@ use prodtest_rollout::{
 };
 
 use super::{Hold, Session, Step, upgrade::Rendered};
-use crate::facts::{IdentitySeen, Trouble};
+use crate::{
+    facts::{IdentitySeen, Trouble},
+    plan::Plan,
+};
 
 /// How often the version is asked for: behind a Service any of the pods may answer.
 const TIMES: u32 = 10;
@@ -63,17 +66,26 @@ fn expected(session: &Session<'_>, rendered: &Rendered) -> (BTreeSet<String>, BT
         let platforms = resolved.images.iter().map(|image| image.digest.to_string());
         std::iter::once(resolved.digest.to_string()).chain(platforms)
     });
-    let containers = rendered
-        .documents
-        .iter()
-        .filter(|document| !document.hook)
-        .flat_map(|document| document.object["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten())
-        .filter(|container| {
-            let of = container["image"].as_str().unwrap_or_default();
-            of.strip_prefix(&image.repository).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@']))
-        })
-        .filter_map(|container| container["name"].as_str().map(str::to_owned));
+    let containers = containers(&image.repository, &rendered.documents).map(str::to_owned);
     (digests.collect(), containers.collect())
+}
+
+/// The names of the containers that run an image of this repository.
+fn containers<'a>(repository: &'a str, documents: &'a [Document]) -> impl Iterator<Item = &'a str> {
+    let workloads = documents.iter().filter(|document| !document.hook);
+    let all = workloads.flat_map(|document| {
+        document.object["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten()
+    });
+    let of_it = all.filter(move |container| {
+        let image = container["image"].as_str().unwrap_or_default();
+        image.strip_prefix(repository).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@']))
+    });
+    of_it.filter_map(|container| container["name"].as_str())
+}
+
+/// Whether anything of it runs the image of the plan, if there is one.
+pub(super) fn runs_the_image(plan: &Plan, documents: &[Document]) -> bool {
+    plan.image.as_ref().is_none_or(|image| containers(&image.repository, documents).next().is_some())
 }
 
 /// The label selector of a workload.

@@ -49,7 +49,7 @@ pub(super) struct Rendered {
 fn own_values(plan: &Plan, digest: Option<&str>) -> Value {
     let mut values = Value::Null;
     let Some(image) = &plan.image else { return values };
-    let ImagePlan { digest_key, tag_key, version_key, tag, pin, .. } = image;
+    let ImagePlan { repository, repository_key, digest_key, tag_key, version_key, tag, pin, .. } = image;
     let mut set = |key: &Option<String>, value: Option<&str>| {
         let (Some(key), Some(value)) = (key, value) else { return };
         let mut at = &mut values;
@@ -61,6 +61,7 @@ fn own_values(plan: &Plan, digest: Option<&str>) -> Value {
         }
         *at = value.into();
     };
+    set(repository_key, Some(repository.as_str()));
     if *pin {
         set(digest_key, digest);
     } else {
@@ -126,6 +127,13 @@ async fn rendered(session: &mut Session<'_>, helm: &Helm) -> Step<Rendered> {
         Err(error) => return refuse(session, Trouble::unmeasured(error.to_string(), None)),
     };
     match Manifest::of(&release) {
+        Ok(manifest) if !runs::runs_the_image(session.plan, &manifest.documents) => {
+            let repository = session.plan.image.as_ref().map(|image| image.repository.clone()).unwrap_or_default();
+            let message = format!("no container of the release would run `{repository}`, which is what is deployed");
+            let hint = "say which value takes it, `repository-key: image.repository` in `image`, or name the image that \
+                        the chart runs";
+            refuse(session, Trouble::measured("repository", message, Some(hint.to_owned())))
+        }
         Ok(manifest) => {
             let aim = aim(&release, &manifest);
             Ok(Rendered { documents: manifest.documents, aim })

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::{repo, sh};
 
 /// The gates there are. Each has a program `prodtest-<gate>`, an action, a template and check pages.
-pub const GATES: &[&str] = &["smoke"];
+pub const GATES: &[&str] = &["deploy", "smoke"];
 
 /// The configuration whose checks the pages show, relative to the root of the clone, and its environment.
 pub const EXAMPLE: (&str, &str) = ("examples/godel/prodtest.yaml", "local");

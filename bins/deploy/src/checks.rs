@@ -25,9 +25,10 @@ pub(crate) fn id(name: &str) -> CheckId {
     CheckId::new("deploy", name).unwrap()
 }
 
-/// The checks that this plan makes; `restored` where something is put back, or, as the facts tell, was.
+/// The checks that this plan makes. `restored` is one of a deploy that, as its facts tell, went back; before there are
+/// facts it may be.
 pub(crate) fn declared(plan: &Plan, facts: Option<&Facts>) -> Vec<Check> {
-    let went_back = facts.is_some_and(|facts| facts.way_back.is_some());
+    let went_back = facts.map_or(plan.action == Action::Deploy, |facts| facts.way_back.is_some());
     let all: &[fn(&Plan) -> Check] = match plan.action {
         Action::Deploy | Action::DryRun => &[
             image::declare,

@@ -1,7 +1,7 @@
 //! The proof, in the same run, that the gate's instruments can fail.
 
 use prodtest_gate::Control;
-use prodtest_rollout::probe;
+use prodtest_rollout::{probe, watch};
 
 use crate::{checks::id, facts::Facts, plan::Plan};
 
@@ -15,6 +15,9 @@ pub(crate) fn controls(_plan: &Plan, facts: &Facts) -> Vec<Control> {
             detail: seen.control.clone().unwrap_or_else(|| "the registry says that it is not there".to_owned()),
             proves: vec![id("image")],
         });
+    }
+    if facts.rollout.is_some() {
+        controls.extend(watch::controls(&[id("rollout")]));
     }
     if facts.probe.is_some() {
         controls.extend(probe::controls(&facts.probe_controls, &[id("served-throughout")]));

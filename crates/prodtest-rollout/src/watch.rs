@@ -5,6 +5,7 @@
 //! for what a person needs once a rollout is doomed.
 
 mod aim;
+mod control;
 mod diagnose;
 mod doom;
 mod facts;
@@ -31,6 +32,7 @@ use tokio::{
 };
 
 pub use aim::{Aim, Kind, Noted, Subject};
+pub use control::controls;
 pub use diagnose::{Diagnosis, Log, diagnose};
 pub use doom::DoomKind;
 pub use facts::{Blindness, Evidence, Moment, RolloutFacts, RolloutVerdict, What};

@@ -207,10 +207,13 @@ impl fmt::Display for What {
     }
 }
 
-/// In one line: `pod/web-6f6bc5c95-j897x ready`.
+/// In one line, what happened first, for it may be cut short: `ready: pod/web-6f6bc5c95-j897x`.
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.subject, self.what)
+        match self.subject.as_str() {
+            "" => self.what.fmt(f),
+            subject => write!(f, "{}: {subject}", self.what),
+        }
     }
 }
 

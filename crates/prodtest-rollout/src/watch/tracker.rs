@@ -3,7 +3,7 @@
 //! Pure: the state and the time come from whoever looks. Only what stands from look to look grows old; what a look does
 //! not see has passed, and begins anew if it comes again.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use super::{
     Aim, Evidence, Moment, Noted, Patience, RolloutFacts, RolloutVerdict, State, Subject, What,
@@ -29,6 +29,16 @@ pub enum Assessment {
     Done,
     /// It will not get there.
     Doomed,
+}
+
+impl fmt::Display for Assessment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Progressing => "under way",
+            Self::Done => "done",
+            Self::Doomed => "doomed",
+        })
+    }
 }
 
 /// Adds up looks.

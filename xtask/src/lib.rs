@@ -1,9 +1,10 @@
-//! The chores of this project: demo, test, lab, image, generate, dist, soak.
+//! The chores of this project: demo, test, lab, image, generate, dist, bench, soak.
 //!
 //! One file a chore. A library too, so that the tests of the platforms find the same tools and lay out the same
 //! release tree as the chores do. Nothing here depends on a gate or on what gates share: the tests must run when those
 //! do not compile.
 
+pub mod bench;
 pub mod demo;
 pub mod describe;
 pub mod dist;

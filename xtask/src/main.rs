@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{demo, dist, generate, image, lab, say, soak, test, tools};
+use xtask::{bench, demo, dist, generate, image, lab, say, soak, test, tools};
 
 /// The chores of this project.
 #[derive(Parser)]
@@ -30,6 +30,8 @@ enum Chore {
     Image(image::Options),
     /// Repeat what a CI run does once; stop at the first red
     Soak(soak::Options),
+    /// How fast a gate is, beside its peers
+    Bench(bench::Options),
     /// Install the tools that the tests need
     Tools {
         /// Print the path of this one's program
@@ -56,6 +58,7 @@ fn chore(chore: Chore) -> Result<ExitCode> {
         Chore::Generate(options) => generate::run(&options)?,
         Chore::Dist(options) => dist::run(&options)?,
         Chore::Image(options) => image::run(&options)?,
+        Chore::Bench(options) => bench::run(&options)?,
         Chore::Soak(options) => soak::run(&options)?,
         Chore::Tools { path: None } => tools::ensure_all()?,
         Chore::Tools { path: Some(name) } => say::data(tools::need(&name)?.display()),

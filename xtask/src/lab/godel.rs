@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
     time::Duration,
 };
@@ -43,6 +43,14 @@ impl Helm {
             Self::Three => "helm3",
             Self::Four => "helm4",
         }
+    }
+
+    /// Its program, installed first if need be.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub fn program(self) -> Result<PathBuf> {
+        tools::need(self.tool())
     }
 }
 
@@ -213,7 +221,7 @@ impl<'a> Godel<'a> {
     /// # Errors
     /// When it cannot be built.
     pub fn helm(&self, helm: Helm) -> Result<Command> {
-        let mut command = sh::program(tools::need(helm.tool())?);
+        let mut command = sh::program(helm.program()?);
         // Its caches and settings are this lab's, not the user's.
         let home = self.lab.folder.join("helm");
         for folder in ["CACHE", "CONFIG", "DATA"] {
@@ -350,7 +358,7 @@ impl<'a> Godel<'a> {
         let mut add = |name: &str, value: OsString| words.extend([OsString::from(name), value]);
         add("--registry-connect", format!("127.0.0.1:{port}").into());
         add("--docker-config", docker.into());
-        add("--helm", tools::need(helm.tool())?.into());
+        add("--helm", helm.program()?.into());
         add("--values", file.into());
         Ok(words)
     }

@@ -3,6 +3,7 @@
 
 mod fault;
 mod lab;
+pub mod registry;
 mod release;
 
 pub use fault::{ClusterFault, Injected};

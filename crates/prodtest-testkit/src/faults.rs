@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use prodtest_gate::Outcome;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{Done, Flaw, GateCommand, Godel, repository};
 
@@ -35,6 +36,36 @@ pub struct Fault {
     pub undetermined: BTreeSet<String>,
     /// The gate's exit code.
     pub exit: i32,
+    /// Words that the findings must have, for a person to know the reason.
+    #[serde(default)]
+    pub says: Vec<String>,
+    /// The line that a finding must stand on.
+    #[serde(default)]
+    pub at: Option<At>,
+}
+
+/// A line, by what is on it: its number is nobody's business.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct At {
+    /// The end of the file's path.
+    pub file: String,
+    /// A part of the line.
+    pub line: String,
+}
+
+/// A release of `tests/specimen/chart`, and an upgrade of it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Specimen {
+    /// The values of the revision that is there, over those of the chart.
+    pub was: Value,
+    /// The values of the one that is deployed, over these.
+    pub values: Value,
+    /// What the gate is told further; `--tag` with the image's own, when nothing.
+    pub arguments: Vec<String>,
+    /// What is done beforehand to what is beside the release, by name.
+    pub upset: Option<String>,
 }
 
 /// How a fault is done.
@@ -51,6 +82,8 @@ pub enum How {
     Cluster(String),
     /// Nothing is wrong with the service: the gate is called with these further arguments.
     Arguments(Vec<String>),
+    /// An upgrade of a release on a cluster that is not to get through.
+    Specimen(Specimen),
 }
 
 impl FaultTable {
@@ -71,7 +104,7 @@ impl Fault {
     #[must_use]
     pub fn smoke(&self) -> Option<Done> {
         let done = match &self.how {
-            How::Cluster(_) => return None,
+            How::Cluster(_) | How::Specimen(_) => return None,
             How::Godel(fault) => GateCommand::smoke(&Godel::start(&[fault], None)).run(),
             How::Certificate(flaw) => GateCommand::smoke(&Godel::start(&[], Some(*flaw))).run(),
             How::NoServer => {
@@ -97,6 +130,27 @@ impl Fault {
                 differences.push(format!("{outcome}: {is:?}, must be {must:?}"));
             }
         }
+        let findings = done.record(gate).findings;
+        for word in &self.says {
+            let is_said = |text: &String| text.contains(word.as_str());
+            if !findings.iter().any(|it| is_said(&it.message) || it.because.as_ref().is_some_and(is_said)) {
+                differences.push(format!("no finding says `{word}`"));
+            }
+        }
+        if let Some(at) = &self.at {
+            let places: Vec<_> = findings.iter().filter_map(|finding| finding.place.as_ref()).collect();
+            if !places.iter().any(|place| at.is(&place.file, place.line)) {
+                differences.push(format!("no finding stands at {at:?}, but at {places:?}"));
+            }
+        }
         differences
+    }
+}
+
+impl At {
+    fn is(&self, file: &str, line: u32) -> bool {
+        let text = std::fs::read_to_string(repository().join(file)).unwrap_or_default();
+        let index = usize::try_from(line).unwrap_or_default().saturating_sub(1);
+        file.ends_with(&self.file) && text.lines().nth(index).is_some_and(|text| text.contains(&self.line))
     }
 }

@@ -17,7 +17,7 @@ mod stub;
 pub use binary::{binary, repository};
 pub use certificates::{Certificates, Flaw};
 pub use done::Done;
-pub use faults::{Fault, FaultTable, How};
+pub use faults::{At, Fault, FaultTable, How, Specimen};
 pub use gate::{GateCommand, Running};
 pub use godel::{ADMIN_KEY, API_KEY, Godel, OTHER_KEY};
 pub use http::{Answer, get};

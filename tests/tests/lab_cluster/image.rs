@@ -3,12 +3,13 @@
 use prodtest_image::{
     Class, ImageFacts, Login, Platform, Reference, Registry, RegistryOptions, Resolved, platform_fits,
 };
-use prodtest_tests::{Release, shared};
+use prodtest_tests::{
+    Release,
+    registry::{INDEX, MANIFEST, Repository, USER},
+    shared,
+};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use xtask::lab::{self, Lab};
-
-const USER: &str = "lab";
 
 /// The registry from outside of the lab: its name is known inside alone.
 fn registry(lab: &Lab, login: Option<Login>) -> Registry {
@@ -79,56 +80,11 @@ fn lab_cluster_a_tag_that_is_not_there_is_not_found_and_a_login_is_needed_to_kno
     runtime.block_on(logged_in.control(&reference)).expect("a registry that can say no");
 }
 
-/// Puts a manifest there as any client would.
-fn put(lab: &Lab, tag: &str, media_type: &str, manifest: &str) {
-    let port = lab::port(lab, "registry").expect("a port");
-    let url = format!("http://127.0.0.1:{port}/v2/other-platform/manifests/{tag}");
-    let mut curl = xtask::sh::program("curl");
-    // The password goes by standard input, as everything in a list of arguments can be read by anybody.
-    curl.args(["-sS", "--fail-with-body", "--config", "-", "-X", "PUT", "--header"])
-        .arg(format!("Content-Type: {media_type}"))
-        .args(["--data-binary", manifest, &url]);
-    xtask::sh::fed(&mut curl, &format!("user = \"{USER}:{}\"\n", password(lab))).expect("it is taken");
-}
-
-/// Puts a blob there, in one request.
-fn put_blob(lab: &Lab, blob: &str) -> String {
-    let port = lab::port(lab, "registry").expect("a port");
-    let base = format!("http://127.0.0.1:{port}");
-    let config = format!("user = \"{USER}:{}\"\n", password(lab));
-    let start = format!("{base}/v2/other-platform/blobs/uploads/");
-    let mut curl = xtask::sh::program("curl");
-    curl.args(["-sS", "--fail-with-body", "--config", "-", "-X", "POST", "-o", "/dev/null", "-w", "%header{location}"]);
-    let location = xtask::sh::fed(curl.arg(&start), &config).expect("a place");
-    let hex: String = Sha256::digest(blob).iter().map(|byte| format!("{byte:02x}")).collect();
-    let digest = format!("sha256:{hex}");
-    // The registry tells its own name, which is not known here.
-    let path = location.trim().split_once("/v2/").expect("a path").1.to_owned();
-    let and = if path.contains('?') { '&' } else { '?' };
-    let mut curl = xtask::sh::program("curl");
-    curl.args(["-sS", "--fail-with-body", "--config", "-", "-X", "PUT", "--data-binary", blob])
-        .args(["--header", "Content-Type: application/octet-stream"])
-        .arg(format!("{base}/v2/{path}{and}digest={digest}"));
-    xtask::sh::fed(&mut curl, &config).expect("it is taken");
-    digest
-}
-
 #[test]
 fn lab_cluster_an_index_for_another_platform_does_not_fit_here() {
-    const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-    const INDEX: &str = "application/vnd.oci.image.index.v1+json";
     let Some(lab) = shared() else { return };
-    let config = json!({ "os": "linux", "architecture": "s390x", "rootfs": { "type": "layers", "diff_ids": [] } });
-    let config = config.to_string();
-    let digest = put_blob(&lab, &config);
-    let manifest = json!({
-        "schemaVersion": 2, "mediaType": MANIFEST, "layers": [],
-        "config": {
-            "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": config.len(),
-        },
-    });
-    let manifest = manifest.to_string();
-    put(&lab, "one", MANIFEST, &manifest);
+    let repository = Repository { lab: &lab, name: "other-platform" };
+    let manifest = repository.put_foreign("one");
     let registry = registry(&lab, login(&password(&lab)));
     let one = resolved(&registry, &"registry.lab:5000/other-platform:one".parse().expect("a reference"));
     let index = json!({
@@ -138,7 +94,7 @@ fn lab_cluster_an_index_for_another_platform_does_not_fit_here() {
             "platform": { "os": "linux", "architecture": "s390x" },
         }],
     });
-    put(&lab, "all", INDEX, &index.to_string());
+    repository.put("all", INDEX, &index.to_string());
     let all = resolved(&registry, &"registry.lab:5000/other-platform:all".parse().expect("a reference"));
     assert_eq!((all.media_type.as_str(), &all.images), (INDEX, &one.images));
     assert_ne!(all.digest, one.digest);

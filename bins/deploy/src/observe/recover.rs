@@ -11,7 +11,7 @@ use super::{
     Halt, Hold, Session, Step,
     way_back::{self, To},
 };
-use crate::facts::{RecoverySeen, Trouble};
+use crate::facts::{RecoverySeen, Trouble, UpgradeSeen};
 
 /// `--recover`: that, and nothing else.
 pub(super) async fn only(session: &mut Session<'_>) -> Step {
@@ -32,7 +32,13 @@ pub(super) async fn before(session: &mut Session<'_>, hold: &mut Hold) -> Step {
     recover(session, hold, false).await?;
     let Some(seen) = &session.facts.recovery else { return Ok(()) };
     if let Some(trouble) = seen.trouble.clone() {
-        return session.halt(trouble);
+        if !trouble.measured {
+            return session.halt(trouble);
+        }
+        // The release is in no state to be upgraded, and that much is known.
+        let by = format!("helm {}", hold.helm.version());
+        session.facts.upgrade = Some(UpgradeSeen { by, trouble: Some(trouble), ..UpgradeSeen::default() });
+        return Err(Halt::Told);
     }
     if let Some(done) = &seen.done {
         session.facts.remarks.push(format!("before: {}; {done}", seen.found));

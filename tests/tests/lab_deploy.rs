@@ -1,0 +1,64 @@
+//! The deploy gate on a cluster: what must pass, and every fault of its table, each on a release of its own.
+
+#[path = "lab_deploy/landed.rs"]
+mod landed;
+#[path = "lab_deploy/specimen.rs"]
+mod specimen;
+#[path = "lab_deploy/upset.rs"]
+mod upset;
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use prodtest_testkit::{Fault, FaultTable, How};
+use prodtest_tests::shared;
+use xtask::lab::Lab;
+
+use crate::specimen::Installed;
+
+/// How many releases and gates run side by side.
+const SIDE_BY_SIDE: usize = 6;
+
+#[test]
+fn lab_deploy_every_fault_turns_exactly_its_checks_red() {
+    let Some(lab) = shared() else { return };
+    let table = FaultTable::of("deploy");
+    assert!(table.faults.len() > 25, "the table is short: this looks in the wrong place");
+    let queue = Mutex::new(table.faults.iter());
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some(fault) = next else { return };
+                    let begun = Instant::now();
+                    let said = differences(&lab, fault);
+                    // For who reads the log of CI.
+                    println!("{:5.1} s  {}", begun.elapsed().as_secs_f64(), fault.name);
+                    wrong.lock().unwrap_or_else(PoisonError::into_inner).extend(said);
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// What is not as this fault must turn out, with all that the gate said.
+fn differences(lab: &Lab, fault: &Fault) -> Option<String> {
+    let How::Specimen(specimen) = &fault.how else { panic!("`{}` is done to no specimen", fault.name) };
+    let namespace = format!("faults-{}", fault.name);
+    let upset = specimen.upset.as_deref();
+    let installed = Installed::prepare(lab, &namespace);
+    upset::before(&installed, upset);
+    installed.install(&specimen.was);
+    upset::inject(&installed, upset);
+    let was = installed.state();
+    let done = installed.gate(&specimen.values, &specimen.arguments).run();
+    let mut differences = fault.differences("deploy", &done);
+    differences.extend(installed.not_as_before(&was, fault, &done));
+    (!differences.is_empty()).then(|| format!("{}:\n  {}\n{}", fault.name, differences.join("\n  "), done.said()))
+}

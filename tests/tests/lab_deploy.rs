@@ -52,12 +52,12 @@ fn differences(lab: &Lab, fault: &Fault) -> Option<String> {
     let How::Specimen(specimen) = &fault.how else { panic!("`{}` is done to no specimen", fault.name) };
     let namespace = format!("faults-{}", fault.name);
     let upset = specimen.upset.as_deref();
-    let installed = Installed::prepare(lab, &namespace);
+    let installed = Installed::prepare(lab, &namespace, specimen.image_with_faults);
     upset::before(&installed, upset);
-    installed.install(&specimen.was);
+    installed.install(&specimen.was.clone().into());
     upset::inject(&installed, upset);
     let was = installed.state();
-    let done = installed.gate(&specimen.values, &specimen.arguments).run();
+    let done = installed.gate(&specimen.values.clone().into(), &specimen.arguments).run();
     let mut differences = fault.differences("deploy", &done);
     differences.extend(installed.not_as_before(&was, fault, &done));
     (!differences.is_empty()).then(|| format!("{}:\n  {}\n{}", fault.name, differences.join("\n  "), done.said()))

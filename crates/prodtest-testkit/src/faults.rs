@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use prodtest_gate::Outcome;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{Done, Flaw, GateCommand, Godel, repository};
 
@@ -59,11 +59,13 @@ pub struct At {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Specimen {
     /// The values of the revision that is there, over those of the chart.
-    pub was: Value,
+    pub was: Map<String, Value>,
     /// The values of the one that is deployed, over these.
-    pub values: Value,
+    pub values: Map<String, Value>,
     /// What the gate is told further; `--tag` with the image's own, when nothing.
     pub arguments: Vec<String>,
+    /// Whether it runs the image of the reference service that has switches for faults.
+    pub image_with_faults: bool,
     /// What is done beforehand to what is beside the release, by name.
     pub upset: Option<String>,
 }

@@ -17,7 +17,7 @@ const ALL: [&str; 6] = ["image", "backup", "upgrade", "rollout", "served-through
 #[test]
 fn lab_deploy_an_upgrade_lands_and_the_same_once_more_changes_nothing() {
     let Some(lab) = shared() else { return };
-    let installed = Installed::prepare(&lab, "deploy-landed");
+    let installed = Installed::prepare(&lab, "deploy-landed", false);
     installed.install(&json!({ "replicas": 3 }));
     let values = json!({ "stamp": "new" });
     let done = installed.gate(&values, &[]).run().expect_code(0);
@@ -31,7 +31,7 @@ fn lab_deploy_an_upgrade_lands_and_the_same_once_more_changes_nothing() {
 #[test]
 fn lab_deploy_a_first_install_has_nothing_to_keep_and_nothing_to_interrupt() {
     let Some(lab) = shared() else { return };
-    let installed = Installed::prepare(&lab, "deploy-first");
+    let installed = Installed::prepare(&lab, "deploy-first", false);
     let values = json!({ "stamp": "first" });
     let done = installed.gate(&values, &[]).run().expect_code(0);
     assert_eq!(names(&done, Outcome::Passed), ["image", "upgrade", "rollout", "identity"], "{}", done.said());
@@ -41,7 +41,7 @@ fn lab_deploy_a_first_install_has_nothing_to_keep_and_nothing_to_interrupt() {
 #[test]
 fn lab_deploy_a_first_install_that_is_doomed_is_taken_away() {
     let Some(lab) = shared() else { return };
-    let installed = Installed::prepare(&lab, "deploy-first-doomed");
+    let installed = Installed::prepare(&lab, "deploy-first-doomed", false);
     let values = json!({ "arguments": ["--no-such-flag"] });
     let done = installed.gate(&values, &[]).run().expect_code(1);
     assert_eq!(names(&done, Outcome::Failed), ["rollout"], "{}", done.said());

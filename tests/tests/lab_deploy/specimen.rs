@@ -8,7 +8,11 @@ use prodtest_testkit::{Done, Fault, GateCommand};
 use prodtest_tests::Release;
 use serde_json::Value;
 use xtask::{
-    lab::{Lab, godel::Helm, until},
+    lab::{
+        Lab,
+        godel::{Helm, merge},
+        until,
+    },
     repo, sh,
 };
 
@@ -40,19 +44,18 @@ impl State {
 }
 
 impl<'a> Installed<'a> {
-    /// A namespace with everything that the chart needs, and nothing deployed.
-    pub(crate) fn prepare(lab: &'a Lab, namespace: &str) -> Self {
-        Self(Release::prepare(lab, namespace, false))
+    /// A namespace with everything that the chart needs, and nothing deployed. `faults`: of the image that has switches.
+    pub(crate) fn prepare(lab: &'a Lab, namespace: &str, faults: bool) -> Self {
+        Self(Release::prepare(lab, namespace, faults))
     }
 
     /// Installs it by Helm alone, with these values over its own, and waits until it answers through the ingress.
     pub(crate) fn install(&self, values: &Value) {
         let mut helm = self.helm(Helm::Three).expect("helm");
         helm.args(["upgrade", "--install", NAME, CHART, "--values", "-"]);
-        if values.is_object() {
-            helm.args(["--set-json", &values.to_string()]);
-        }
-        sh::fed(&mut helm, &self.values().to_string()).expect("a release");
+        let mut all = self.values();
+        merge(&mut all, values);
+        sh::fed(&mut helm, &all.to_string()).expect("a release");
         let mut status = self.kubectl().expect("kubectl");
         sh::quietly(status.args(["rollout", "status", "deployment", NAME, "--timeout=60s"])).expect("pods");
         until("the specimen to answer", PATIENCE, || self.get("/api/health/ready").map(drop)).expect("an answer");

@@ -406,7 +406,7 @@ impl<'a> Godel<'a> {
 }
 
 /// Lays values over others, as Helm does.
-fn merge(under: &mut Value, over: &Value) {
+pub fn merge(under: &mut Value, over: &Value) {
     match (under, over) {
         (Value::Object(under), Value::Object(over)) => {
             for (key, value) in over {

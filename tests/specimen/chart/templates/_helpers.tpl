@@ -14,7 +14,7 @@
 
 {{- /* What it asks of a container. */ -}}
 {{- define "specimen.security" -}}
-{ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: [ALL] } }
+{ allowPrivilegeEscalation: {{ default false .Values.mayGainPrivileges }}, readOnlyRootFilesystem: true, capabilities: { drop: [ALL] } }
 {{- end -}}
 
 {{- /* A container that runs the same image with other arguments. Given `root`, `name`, `arguments`. */ -}}
@@ -24,7 +24,7 @@
   args: {{ toJson .arguments }}
   env: [{ name: GODEL_API_KEY, valueFrom: { secretKeyRef: { name: godel-api-key, key: key } } }]
   resources: {{ toJson .root.Values.resources }}
-  securityContext: {{ include "specimen.security" . }}
+  securityContext: {{ include "specimen.security" .root }}
 {{- end -}}
 
 {{- /* A Job that tries once. Given `root`, `name`, `hook`, `image`, `arguments`. */ -}}

@@ -33,6 +33,7 @@ pub enum Fault {
     TruncatedJson,
     WrongVersion,
     SlowStart,
+    MemoryLeak,
 }
 
 /// A fault, as it is listed.
@@ -55,7 +56,7 @@ const fn entry(fault: Fault, name: &'static str, check: &'static str, what: &'st
 
 /// All faults.
 #[rustfmt::skip]
-pub const TABLE: [Entry; 17] = [
+pub const TABLE: [Entry; 18] = [
     entry(Fault::DegradedHealth, "degraded-health", "smoke/health", "GET /api/health says `degraded`, with a 200"),
     entry(Fault::HtmlLogin, "html-login", "smoke/auth-accepted", "GET /api/agents with a valid key answers a login page, with a 200"),
     entry(Fault::AuthOpen, "auth-open", "smoke/auth-required", "GET /api/agents admits a request without a key, as the tenant `default`"),
@@ -73,6 +74,7 @@ pub const TABLE: [Entry; 17] = [
     entry(Fault::TruncatedJson, "truncated-json", "smoke/health", "GET /api/health answers half of its JSON"),
     entry(Fault::WrongVersion, "wrong-version", "smoke/version", "GET /api/health reports another version"),
     entry(Fault::SlowStart, "slow-start", "none", "everything below /api answers 503 for the first 5 s"),
+    entry(Fault::MemoryLeak, "memory-leak", "deploy/rollout", "it takes 1 MiB of memory every 5 ms, and gives none back"),
 ];
 
 impl Fault {

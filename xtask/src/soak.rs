@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum as _;
 
-use crate::{demo, repo, say, sh, test::Stage};
+use crate::{
+    demo, repo, say, sh,
+    test::{self, Stage},
+};
 
 /// Options of `cargo xtask soak`.
 #[derive(Debug, clap::Args)]
@@ -18,7 +21,8 @@ pub struct Options {
     #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
 
-    /// `smoke`, a healthy run of the gate; or a stage of `cargo xtask test`
+    /// `smoke`, a healthy run of the gate; `patience`, what the deploy gate must not call doomed, on the lab that the tests
+    /// share; or a stage of `cargo xtask test`
     what: String,
 }
 
@@ -30,12 +34,13 @@ pub fn run(options: &Options) -> Result<()> {
     let mut times = Vec::new();
     let result = match options.what.as_str() {
         "smoke" | "demo" => smoke(options.times, &mut times),
+        "patience" => repeat(options.times, &mut times, |_| test::patience()),
         stage => match Stage::from_str(stage, true) {
             Ok(stage) => repeat(options.times, &mut times, |_| stage.run()),
             Err(_) => {
                 let stages = Stage::value_variants().iter().filter_map(|stage| stage.to_possible_value());
                 let names: Vec<String> = stages.map(|stage| stage.get_name().to_owned()).collect();
-                bail!("nothing to repeat is called `{stage}`\n  hint: smoke, {}", names.join(", "));
+                bail!("nothing to repeat is called `{stage}`\n  hint: smoke, patience, {}", names.join(", "));
             }
         },
     };

@@ -123,6 +123,16 @@ fn on_lab() -> Result<()> {
     tested
 }
 
+/// Tests, on the shared lab as it runs, that the deploy gate waits for what may pass.
+///
+/// # Errors
+/// When one is red, or that lab does not run.
+pub fn patience() -> Result<()> {
+    Lab::named(SHARED)?.running()?;
+    build()?;
+    sh::run(cargo_test().args(["--test", "lab_patience", "--", "--test-threads=3"]))
+}
+
 /// What every build of the tests has in common, so that nothing is built twice.
 const SELECTION: [&str; 4] = ["--locked", "--workspace", "--features", FEATURES];
 

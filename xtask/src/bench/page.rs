@@ -52,8 +52,8 @@ pub(super) fn write(results: &Results) -> Result<()> {
          Written by `cargo xtask bench deploy --write`; every number is of one run on one machine, {cores} cores and \
          {memory} GB, with the lab, the gate and its peers all on it.\n\n\
          ## Deploy: from the start of Helm to the verdict\n\n\
-         A release of three pods is upgraded to one that cannot succeed, and then to a good one again; each contestant has \
-         a namespace of its own. The gate is the tests' build, not optimised. Its time begins where its peers' begins, with \
+         A release of three pods is upgraded, to good revisions and to ones that cannot succeed; each contestant has a \
+         namespace of its own. The gate is the tests' build, not optimised. Its time begins where its peers' begins, with \
          the call of `helm upgrade`, and ends when it knows; before that it takes its lock, renders and backs up, which \
          no peer does. The peers wait for {LIMIT} s at most. The dooms are measured side by side, each contestant 3 s \
          after the one before; the good upgrades one after the other, round by round.\n\n\

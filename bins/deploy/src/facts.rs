@@ -215,6 +215,9 @@ pub(crate) struct WayBack {
     /// What the cluster made of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rollout: Option<RolloutFacts>,
+    /// The revision that it made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) revision: Option<u32>,
     /// The release's status afterwards.
     pub(crate) status: Option<String>,
     /// What is not as it was.
@@ -223,7 +226,7 @@ pub(crate) struct WayBack {
 }
 
 /// What an earlier run left.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct RecoverySeen {
     /// What was found, in words.
@@ -233,6 +236,9 @@ pub(crate) struct RecoverySeen {
     /// Why nothing could be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trouble: Option<Trouble>,
+    /// What runs of it, where it was left as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rollout: Option<RolloutFacts>,
 }
 
 /// A backup that was put back.

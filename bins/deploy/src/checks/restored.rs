@@ -1,7 +1,7 @@
 //! `deploy/restored`: what did not land was undone, and all is as it was.
 
 use prodtest_gate::{Check, Evidence, Finding, Judged, Limit, Quantity};
-use prodtest_rollout::watch::RolloutVerdict;
+use prodtest_rollout::watch::{RolloutFacts, RolloutVerdict};
 
 use super::{id, not_reached, troubled};
 use crate::{
@@ -58,7 +58,10 @@ fn recovered(plan: &Plan, seen: &RecoverySeen, way_back: Option<&WayBack>) -> Ju
     let mut judged = match (&seen.trouble, way_back) {
         (Some(trouble), _) => troubled(NAME, trouble, &plan.release, plan.places.namespace.clone()),
         (None, Some(way_back)) => went_back(plan, way_back),
-        (None, None) => Judged::by_findings(id(NAME), Vec::new()),
+        (None, None) => {
+            let (findings, unknown) = pods(plan, seen.rollout.as_ref());
+            conclude(findings, unknown)
+        }
     };
     judged.evidence.insert(0, Evidence::new("found", Quantity::Text(seen.found.clone())));
     if let Some(done) = &seen.done {
@@ -83,22 +86,9 @@ fn went_back(plan: &Plan, seen: &WayBack) -> Judged {
             false => unknown = Some(trouble.message.clone()),
         }
     }
-    match seen.rollout.as_ref().map(|rollout| rollout.verdict(&plan.patience)) {
-        None | Some(RolloutVerdict::Done { .. }) => {}
-        Some(RolloutVerdict::Unknown { why }) => unknown = unknown.or(Some(why)),
-        Some(RolloutVerdict::Unfinished { why }) => {
-            let message = format!("after the rollback the pods did not come back: {why}");
-            findings.push(Finding::new(&id(NAME), "unfinished", &plan.release, message).at(place));
-        }
-        Some(RolloutVerdict::Doomed { dooms, .. }) => findings.extend(dooms.iter().map(|doom| {
-            let message = format!("after the rollback, {doom}");
-            Finding::new(&id(NAME), "doomed", doom.subject.to_string(), message).at(place.clone())
-        })),
-    }
-    let mut judged = match unknown {
-        Some(why) if findings.is_empty() => Judged::undetermined(id(NAME), why),
-        _ => Judged::by_findings(id(NAME), findings),
-    };
+    let (of_pods, not_known) = pods(plan, seen.rollout.as_ref());
+    findings.extend(of_pods);
+    let mut judged = conclude(findings, unknown.or(not_known));
     let took = seen.ended_ms.saturating_sub(seen.started_ms) as f64;
     let limit = Quantity::milliseconds(plan.rollback_timeout.0.as_secs_f64() * 1000.0);
     judged.duration_ms = took;
@@ -109,4 +99,31 @@ fn went_back(plan: &Plan, seen: &WayBack) -> Judged {
     ));
     judged.evidence.extend(seen.status.clone().map(|status| Evidence::new("release", Quantity::Text(status))));
     judged
+}
+
+/// What is wrong with the pods of what is there now, and why that is not known, if it is not.
+fn pods(plan: &Plan, rollout: Option<&RolloutFacts>) -> (Vec<Finding>, Option<String>) {
+    let place = plan.places.chart.clone();
+    match rollout.map(|rollout| rollout.verdict(&plan.patience)) {
+        None | Some(RolloutVerdict::Done { .. }) => (Vec::new(), None),
+        Some(RolloutVerdict::Unknown { why }) => (Vec::new(), Some(why)),
+        Some(RolloutVerdict::Unfinished { why }) => {
+            let message = format!("the pods did not come back: {why}");
+            (vec![Finding::new(&id(NAME), "unfinished", &plan.release, message).at(place)], None)
+        }
+        Some(RolloutVerdict::Doomed { dooms, .. }) => {
+            let found = dooms.iter().map(|doom| {
+                let message = format!("the release is back, and {doom}");
+                Finding::new(&id(NAME), "doomed", doom.subject.to_string(), message).at(place.clone())
+            });
+            (found.collect(), None)
+        }
+    }
+}
+
+fn conclude(findings: Vec<Finding>, unknown: Option<String>) -> Judged {
+    match unknown {
+        Some(why) if findings.is_empty() => Judged::undetermined(id(NAME), why),
+        _ => Judged::by_findings(id(NAME), findings),
+    }
 }

@@ -20,7 +20,14 @@ pub(super) async fn only(session: &mut Session<'_>) -> Step {
     session.started("restored");
     let mut hold = session.hold(cluster, helm).await?;
     let went = recover(session, &mut hold, true).await;
-    session.finished("restored");
+    if let Some(seen) = &session.facts.recovery {
+        let done = seen.done.as_deref().unwrap_or("nothing was to be done");
+        session.facts.remarks.push(format!("found: {}; {done}", seen.found));
+    }
+    // The way back has its own end.
+    if session.facts.way_back.is_none() {
+        session.finished("restored");
+    }
     if let Some(Err(error)) = session.run.unless_overdue(hold.held.release()).await {
         session.facts.remarks.push(format!("the release could not be given back, and is free in 15 s: {error}"));
     }
@@ -77,6 +84,12 @@ async fn recover(session: &mut Session<'_>, hold: &mut Hold, asked: bool) -> Ste
     session.facts.recovery = Some(seen);
     if let Some(to) = to {
         way_back::go(session, hold, to, false).await;
+    }
+    if asked && recovery == Recovery::MarkDone {
+        let rollout = way_back::look(session, hold, &history).await?;
+        if let Some(seen) = &mut session.facts.recovery {
+            seen.rollout = rollout;
+        }
     }
     let is_back = session.facts.way_back.as_ref().is_none_or(|way| way.trouble.is_none());
     if let (Some(journal), true) = (hold.kept.journal.as_mut(), is_back && recovery != Recovery::Nothing) {

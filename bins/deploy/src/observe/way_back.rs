@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use prodtest_rollout::{
     backup::compare,
-    helm::{Ended, Manifest},
-    watch::{Follow, Noted, Tracker, Watch},
+    helm::{Ended, History, Manifest, Status},
+    watch::{Aim, Follow, Noted, RolloutFacts, Tracker, Watch},
 };
 use tokio::{sync::watch, time::Instant, time::timeout};
 
-use super::{Hold, Session, upgrade};
+use super::{Hold, Session, Step, upgrade};
 use crate::facts::{Trouble, WayBack};
 
 /// Where to go.
@@ -42,8 +42,16 @@ pub(super) async fn go(session: &mut Session<'_>, hold: &Hold, to: To, in_a_hurr
         timeout(budget, session.run.unless_overdue(going)).await.ok().flatten()
     };
     if went.is_none() {
-        let message = format!("the way back was not done within {} s", budget.as_secs());
-        way.trouble.get_or_insert(Trouble::measured("budget", message, None));
+        way.trouble.get_or_insert(match session.run.stopped() {
+            Some(stop) => Trouble::unmeasured(
+                format!("{stop}, before the way back was done"),
+                Some("run `prodtest-deploy --recover`".to_owned()),
+            ),
+            None => {
+                let message = format!("the way back was not done within {} s", budget.as_secs());
+                Trouble::measured("budget", message, None)
+            }
+        });
     }
     way.ended_ms = session.now_ms();
     session.facts.way_back = Some(way);
@@ -65,7 +73,7 @@ async fn go_and_look(session: &Session<'_>, hold: &Hold, to: To, in_a_hurry: boo
         way.trouble = Some(Trouble { rule: "helm".to_owned(), ..upgrade::trouble(&ended) });
         return;
     }
-    let history = match prodtest_rollout::helm::History::read(&hold.cluster, plan.namespace(), release).await {
+    let history = match History::read(&hold.cluster, plan.namespace(), release).await {
         Ok(history) => history,
         Err(error) => {
             way.trouble = Some(Trouble::unmeasured(error.to_string(), error.hint()));
@@ -73,6 +81,7 @@ async fn go_and_look(session: &Session<'_>, hold: &Hold, to: To, in_a_hurry: boo
         }
     };
     let newest = history.newest();
+    way.revision = newest.map(|newest| newest.number);
     way.status = Some(match newest {
         None => "not installed".to_owned(),
         Some(newest) => match &newest.release {
@@ -109,18 +118,37 @@ async fn go_and_look(session: &Session<'_>, hold: &Hold, to: To, in_a_hurry: boo
         }
     }
     if let (Some(live), Some(noted)) = (&mut live, noted) {
-        let aim = upgrade::aim(then, &before);
-        let (applied, is_applied) = watch::channel(None);
-        applied.send_replace(Some(session.now_ms()));
-        let tracker = Tracker::new(aim, noted, plan.patience.clone());
-        let mut follow = Follow::new(live, tracker, session.begin, is_applied);
-        let left: Duration = plan.rollback_timeout.0.saturating_sub(began.elapsed());
-        follow.run(session.begin.elapsed() + left, |_| {}).await;
-        way.rollout = Some(follow.facts().clone());
+        let left = plan.rollback_timeout.0.saturating_sub(began.elapsed());
+        way.rollout = Some(follow(session, live, noted, upgrade::aim(then, &before), left).await);
     } else if in_a_hurry {
         way.trouble = Some(Trouble::unmeasured(
             "Helm went back, and there was no time to see whether the pods did",
             Some("look at the pods, or run `prodtest-deploy --recover`".to_owned()),
         ));
     }
+}
+
+/// What runs of the newest revision, where nothing is to be changed: that Helm is done with it says nothing of its pods.
+pub(super) async fn look(session: &mut Session<'_>, hold: &Hold, history: &History) -> Step<Option<RolloutFacts>> {
+    let newest = history.newest().and_then(|newest| newest.release.as_ref().ok());
+    let Some(newest) = newest.filter(|newest| newest.status == Status::Deployed) else { return Ok(None) };
+    let Ok(manifest) = Manifest::of(newest) else { return Ok(None) };
+    let watching = Watch::start(&hold.cluster, session.plan.namespace());
+    let mut live = match session.run.unless_stopped(watching).await? {
+        Ok(live) => live,
+        Err(error) => return session.no_cluster(&error),
+    };
+    let noted = Noted::of(&live.state());
+    let aim = Aim { hooks: Vec::new(), ..upgrade::aim(newest, &manifest) };
+    let following = follow(session, &mut live, noted, aim, session.plan.rollback_timeout.0);
+    Ok(Some(session.run.unless_stopped(following).await?))
+}
+
+async fn follow(session: &Session<'_>, live: &mut Watch, noted: Noted, aim: Aim, budget: Duration) -> RolloutFacts {
+    let (applied, is_applied) = watch::channel(None);
+    applied.send_replace(Some(session.now_ms()));
+    let tracker = Tracker::new(aim, noted, session.plan.patience.clone());
+    let mut follow = Follow::new(live, tracker, session.begin, is_applied);
+    follow.run(session.begin.elapsed() + budget, |_| {}).await;
+    follow.facts().clone()
 }

@@ -8,6 +8,7 @@ mod recover;
 mod restore;
 mod runs;
 mod upgrade;
+mod verdicts;
 mod way_back;
 
 use std::{path::PathBuf, time::Duration};

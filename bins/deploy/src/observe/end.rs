@@ -1,29 +1,35 @@
 //! The end of a deploy: what is bad is undone, and what came of it is written down for whoever comes next.
 
 use prodtest_gate::Outcome;
-use prodtest_rollout::journal::{Decision, Journal, Phase, Verdict};
+use prodtest_rollout::{
+    helm::History,
+    journal::{Decision, Journal, Phase},
+};
 
 use super::{
     Halt, Hold, Session, Step,
+    upgrade::SURE,
+    verdicts,
     way_back::{self, To},
 };
 use crate::{checks, section::OnFailure};
 
 /// Goes back if need be, writes down the verdict, and gives the release back. `went`: the journal of the change, if one
 /// was begun.
-pub(super) async fn settle(session: &mut Session<'_>, hold: Hold, went: Step<Option<Journal>>) -> Step {
+pub(super) async fn settle(session: &mut Session<'_>, mut hold: Hold, went: Step<Option<Journal>>) -> Step {
     let stopped = matches!(went, Err(Halt::Stopped(_)));
     // What the journal says was begun, however it ended.
     let journal = hold.kept.journal.clone().filter(|journal| {
         journal.run == hold.held.holder.run && !matches!(journal.phase, Phase::Done | Phase::BackedUp)
     });
-    let mut journal = match journal {
-        Some(journal) => journal,
-        None => {
-            release(session, hold).await;
-            return went.map(|_| ());
-        }
-    };
+    if let Some(journal) = journal {
+        undo(session, &mut hold, journal, stopped).await;
+    }
+    release(session, hold).await;
+    went.map(|_| ())
+}
+
+async fn undo(session: &mut Session<'_>, hold: &mut Hold, mut journal: Journal, stopped: bool) {
     let judged = checks::judge(session.plan, &session.facts);
     let failed = judged.iter().any(|judged| judged.outcome == Outcome::Failed);
     let decision = match (failed, stopped || judged.iter().any(|judged| judged.outcome == Outcome::Undetermined)) {
@@ -31,56 +37,42 @@ pub(super) async fn settle(session: &mut Session<'_>, hold: Hold, went: Step<Opt
         (false, true) => Decision::Undetermined,
         (false, false) => Decision::Passed,
     };
-    if (failed || stopped) && session.plan.on_failure == OnFailure::Rollback {
+    // Whoever took the lock puts things back by what the journal says.
+    if let Some(Err(standing)) = session.run.unless_overdue(hold.held.sure(SURE)).await {
+        session.facts.remarks.push(format!("the lock on the release was lost, and nothing is put back: {standing:?}"));
+        return;
+    }
+    let reading = History::read(&hold.cluster, session.plan.namespace(), &session.plan.release);
+    let history = session.run.unless_overdue(reading).await.and_then(Result::ok);
+    // Told to stop before Helm had written anything down: there is nothing to undo.
+    let untouched = history
+        .as_ref()
+        .is_some_and(|history| history.newest().map_or(0, |newest| newest.number) <= journal.from.unwrap_or(0));
+    if (failed || stopped) && !untouched && session.plan.on_failure == OnFailure::Rollback {
         journal.phase = Phase::RollingBack;
-        write(session, &hold, &journal).await;
+        write(session, hold, &journal).await;
         let good = session.facts.before.as_ref().and_then(|before| before.good.as_ref());
         let to = match (good, journal.from) {
             (Some((good, _)), _) => To::Revision(*good),
             (None, Some(from)) => To::Revision(from),
             (None, None) => To::Nothing,
         };
-        way_back::go(session, &hold, to, stopped).await;
+        way_back::go(session, hold, to, stopped).await;
     }
     let back = session.facts.way_back.as_ref();
     // A rollback that was only asked for is not seen through: whoever recovers looks again.
     if back.is_none_or(|back| back.trouble.is_none()) {
         journal.phase = Phase::Done;
-        write(session, &hold, &journal).await;
+        write(session, hold, &journal).await;
     }
-    decide(session, &hold, &journal, decision).await;
-    release(session, hold).await;
-    went.map(|_| ())
+    verdicts::of_this_run(session, hold, history.as_ref(), decision).await;
+    verdicts::of_rollback(session, hold, history.as_ref()).await;
 }
 
 async fn write(session: &mut Session<'_>, hold: &Hold, journal: &Journal) {
     let written = session.run.unless_overdue(hold.store.write(&hold.held, journal)).await;
     if let Some(Err(error)) = written {
         session.facts.remarks.push(format!("the journal could not be written: {error}"));
-    }
-}
-
-/// Without it nobody could tell which revision was good: Helm calls a doomed one `deployed`.
-async fn decide(session: &mut Session<'_>, hold: &Hold, journal: &Journal, decision: Decision) {
-    let Some(revision) = session.facts.upgrade.as_ref().and_then(|upgrade| upgrade.revision) else { return };
-    let red: Vec<String> = checks::judge(session.plan, &session.facts)
-        .into_iter()
-        .filter(|judged| judged.outcome.blocks())
-        .map(|judged| format!("{} {}", judged.id, judged.outcome))
-        .collect();
-    let verdict = Verdict {
-        verdict: decision,
-        version: journal.version.clone(),
-        digest: journal.digest.clone(),
-        at: jiff::Timestamp::now(),
-        gate: "deploy".to_owned(),
-        why: red.join(", "),
-    };
-    // What the history has by now is at most this one and what came before; too many are kept rather than too few.
-    let history: Vec<u32> = (1..=revision).collect();
-    let deciding = hold.store.decide(&hold.held, revision, &verdict, &history);
-    if let Some(Err(error)) = session.run.unless_overdue(deciding).await {
-        session.facts.remarks.push(format!("the verdict of revision {revision} could not be written down: {error}"));
     }
 }
 

@@ -8,7 +8,7 @@ use prodtest_rollout::{
 };
 
 use super::{
-    Halt, Hold, Session, Step,
+    Halt, Hold, Session, Step, verdicts,
     way_back::{self, To},
 };
 use crate::facts::{RecoverySeen, Trouble, UpgradeSeen};
@@ -92,13 +92,17 @@ async fn recover(session: &mut Session<'_>, hold: &mut Hold, asked: bool) -> Ste
         }
     }
     let is_back = session.facts.way_back.as_ref().is_none_or(|way| way.trouble.is_none());
-    if let (Some(journal), true) = (hold.kept.journal.as_mut(), is_back && recovery != Recovery::Nothing) {
-        journal.phase = Phase::Done;
-        let journal = journal.clone();
-        let written = session.run.unless_overdue(hold.store.write(&hold.held, &journal)).await;
-        if let Some(Err(error)) = written {
-            session.halted(Trouble::unmeasured(error.to_string(), error.hint()));
-            return Err(Halt::Told);
+    if is_back && !matches!(recovery, Recovery::Nothing | Recovery::Wait(_) | Recovery::Refuse { .. }) {
+        verdicts::of_cut_off(session, hold, &history).await;
+        verdicts::of_rollback(session, hold, Some(&history)).await;
+        if let Some(journal) = hold.kept.journal.as_mut() {
+            journal.phase = Phase::Done;
+            let journal = journal.clone();
+            let written = session.run.unless_overdue(hold.store.write(&hold.held, &journal)).await;
+            if let Some(Err(error)) = written {
+                session.halted(Trouble::unmeasured(error.to_string(), error.hint()));
+                return Err(Halt::Told);
+            }
         }
     }
     Ok(())

@@ -26,6 +26,8 @@ use crate::{
 
 /// How long a Helm that is no longer wanted may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a lock that is not sure is waited for: as long as the API may be away.
+pub(super) const SURE: Duration = Duration::from_secs(60);
 /// How long the cluster may take to tell why a hook failed, once Helm has said that it did.
 const HOOK_NEWS: Duration = Duration::from_secs(3);
 /// How long the probe looks before anything is changed.
@@ -214,15 +216,18 @@ pub(super) async fn upgrade(
     let mut live = Live { watch, noted, probe };
 
     let journal = journal(session, hold, backup);
-    // Ahead of the change that it tells of.
-    match session.run.unless_stopped(hold.store.write(&hold.held, &journal)).await? {
-        Ok(()) => {}
-        Err(error) => return session.halt(Trouble::unmeasured(error.to_string(), error.hint())),
-    }
-    if hold.held.standing() != Standing::Ours {
-        return session.halt(Trouble::unmeasured("the lock on the release was lost", None));
+    // Ahead of the change that it tells of. Seen to its end, so that it is known whether it says so.
+    match session.run.unless_overdue(hold.store.write(&hold.held, &journal)).await {
+        Some(Ok(())) => {}
+        Some(Err(error)) => return session.halt(Trouble::unmeasured(error.to_string(), error.hint())),
+        None => return Err(Halt::Stopped(session.run.until_stopped().await)),
     }
     hold.kept.journal = Some(journal.clone());
+    // Told to stop meanwhile, Helm is not started at all.
+    if let Err(standing) = session.run.unless_stopped(hold.held.sure(SURE)).await? {
+        let message = format!("the lock on the release was lost, and nothing was changed: {standing:?}");
+        return session.halt(Trouble::unmeasured(message, None));
+    }
     let went = change(session, hold, rendered, &mut live).await;
     if let Some(probe) = live.probe.take() {
         session.facts.probe = Some(probe.stop().await);

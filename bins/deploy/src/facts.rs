@@ -70,10 +70,18 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// The same without these secrets: what comes from a cluster is written by strangers.
-    pub(crate) fn redacted(self, redactor: &Redactor) -> Self {
-        let clean = serde_json::to_value(&self).map(|facts| redactor.json(facts)).and_then(serde_json::from_value);
-        // A secret that is a word of the facts' own would leave none; reports are swept once more.
-        clean.unwrap_or(self)
+    pub(crate) fn redacted(self, secrets: &[&str]) -> Self {
+        let without = |facts: &Self, secrets: &[&str]| {
+            let redactor = Redactor::new(secrets.iter().copied());
+            serde_json::to_value(facts).map(|facts| redactor.json(facts)).and_then(serde_json::from_value::<Self>).ok()
+        };
+        without(&self, secrets).unwrap_or_else(|| {
+            // One of them is a word of the facts' own, which would leave none: the others go all the same, the longest
+            // first, for one may begin another.
+            let mut ordered = secrets.to_vec();
+            ordered.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+            ordered.into_iter().fold(self, |facts, secret| without(&facts, &[secret]).unwrap_or(facts))
+        })
     }
 }
 

@@ -7,6 +7,7 @@ mod origin;
 mod recover;
 mod restore;
 mod runs;
+mod secrets;
 mod upgrade;
 mod verdicts;
 mod way_back;
@@ -14,7 +15,7 @@ mod way_back;
 use std::{path::PathBuf, time::Duration};
 
 use prodtest_config::Secrets;
-use prodtest_gate::{Outcome, Progress, Redactor, Run, Stop};
+use prodtest_gate::{Outcome, Progress, Run, Stop};
 use prodtest_http::ClientOptions;
 use prodtest_image::Registry;
 use prodtest_kube::{Cluster, ClusterError, Server};
@@ -71,11 +72,14 @@ pub(super) struct Session<'a> {
     run: &'a Run,
     begin: Instant,
     facts: Facts,
+    /// Values of Secrets that pods may have printed.
+    kept_out: Vec<String>,
 }
 
 /// Does it all. Returns what was seen, however it ended.
 pub(crate) async fn observe(plan: &Plan, means: &Means, run: &Run) -> Facts {
-    let mut session = Session { plan, means, run, begin: Instant::now(), facts: Facts::default() };
+    let mut session =
+        Session { plan, means, run, begin: Instant::now(), facts: Facts::default(), kept_out: Vec::new() };
     let went = match &plan.action {
         Action::Deploy | Action::DryRun => deploy(&mut session).await,
         Action::Recover => recover::only(&mut session).await,
@@ -84,8 +88,9 @@ pub(crate) async fn observe(plan: &Plan, means: &Means, run: &Run) -> Facts {
     if let Err(Halt::Stopped(stop)) = went {
         session.halted(Trouble::unmeasured(stop.to_string(), None));
     }
-    let redactor = Redactor::new(means.secrets.values());
-    session.facts.redacted(&redactor)
+    let mut secrets: Vec<&str> = means.secrets.values().collect();
+    secrets.extend(session.kept_out.iter().map(String::as_str));
+    session.facts.redacted(&secrets)
 }
 
 /// Holds the release: the cluster, Helm, the lock, and what was found.
@@ -165,10 +170,13 @@ impl Session<'_> {
     }
 
     async fn connect(&mut self) -> Step<Cluster> {
-        match self.run.unless_stopped(Cluster::connect(&self.means.server)).await? {
-            Ok(cluster) => Ok(cluster),
-            Err(error) => self.no_cluster(&error),
-        }
+        let cluster = match self.run.unless_stopped(Cluster::connect(&self.means.server)).await? {
+            Ok(cluster) => cluster,
+            Err(error) => return self.no_cluster(&error),
+        };
+        // One that is away for a while is waited for later on; one that never answered is told of at once.
+        self.history(&cluster).await?;
+        Ok(cluster)
     }
 
     async fn helm(&mut self) -> Step<Helm> {

@@ -7,7 +7,7 @@ use prodtest_rollout::{
 };
 use serde_json::Value;
 
-use super::{Halt, Hold, Session, Step};
+use super::{Halt, Hold, Session, Step, secrets};
 use crate::{
     checks,
     facts::{BackupSeen, Trouble},
@@ -48,6 +48,9 @@ pub(super) async fn keep(session: &mut Session<'_>, hold: &Hold, history: &Histo
     };
     match session.run.unless_stopped(keeping).await? {
         Ok((backup, kept_as, place)) => {
+            for secret in backup.objects.iter().filter(|object| object["kind"] == "Secret") {
+                secrets::keep(session, secret);
+            }
             session.facts.backup = Some(Ok(BackupSeen {
                 name: kept_as.clone(),
                 place,

@@ -16,7 +16,7 @@ use prodtest_rollout::{
 use serde_json::{Value, json};
 use tokio::{sync::watch, time::timeout};
 
-use super::{Halt, Hold, Session, Step, as_path, origin, runs};
+use super::{Halt, Hold, Session, Step, as_path, origin, runs, secrets};
 use crate::{
     checks,
     facts::{Diagnosed, Trouble, UpgradeSeen},
@@ -233,6 +233,11 @@ pub(super) async fn upgrade(
         session.facts.probe = Some(probe.stop().await);
     }
     session.finished("served-throughout");
+    if !session.facts.diagnoses.is_empty() || session.facts.upgrade.as_ref().is_some_and(|seen| seen.trouble.is_some())
+    {
+        // Now, for the way back may take new ones away.
+        secrets::read(session, hold, rendered).await?;
+    }
     went?;
     runs::look(session, hold, rendered).await?;
     Ok(journal)

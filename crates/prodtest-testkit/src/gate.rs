@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -189,6 +190,30 @@ impl Running {
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(self.child());
         rustix::process::kill_process(pid, signal).expect("the gate is still there");
+    }
+
+    /// Ends it as GitHub ends a job that is cancelled: SIGINT, 7.5 s later SIGTERM, 2.5 s later SIGKILL.
+    ///
+    /// # Panics
+    /// As [`Running::wait`].
+    #[must_use]
+    pub fn cancel(self) -> Done {
+        self.signal(Signal::INT);
+        let pid = Pid::from_child(self.child());
+        let (ended, waiting) = mpsc::channel::<()>();
+        let runner = thread::spawn(move || {
+            for (patience, signal) in [(7500, Signal::TERM), (2500, Signal::KILL)] {
+                if waiting.recv_timeout(Duration::from_millis(patience)) != Err(mpsc::RecvTimeoutError::Timeout) {
+                    return;
+                }
+                // It may end at this very moment.
+                let _ = rustix::process::kill_process(pid, signal);
+            }
+        });
+        let done = self.wait();
+        drop(ended);
+        runner.join().expect("the runner ends");
+        done
     }
 
     /// Waits for its end.

@@ -106,7 +106,8 @@ impl Eyes {
     async fn see(&self) -> Seen {
         let (leases, maps) = (self.api("coordination.k8s.io", "v1", "Lease"), self.api("", "v1", "ConfigMap"));
         let (secrets, pods) = (self.api("", "v1", "Secret"), self.api("", "v1", "Pod"));
-        let (helm, backups) = (ListParams::default().labels("owner=helm"), ListParams::default().labels("prodtest/backup"));
+        let (helm, backups) =
+            (ListParams::default().labels("owner=helm"), ListParams::default().labels("prodtest/backup"));
         let all = ListParams::default();
         let (lease, map, helm, backups, pods) = tokio::join!(
             leases.get_opt("prodtest-godel"),

@@ -42,13 +42,13 @@ impl Moment {
 }
 
 /// Whether the newest revision is so many after the one before, and called that.
-fn is_on(before: &Seen, now: &Seen, further: u64, status: &str) -> bool {
+pub(crate) fn is_on(before: &Seen, now: &Seen, further: u64, status: &str) -> bool {
     let (Some((old, _)), Some((new, is))) = (before.newest(), now.newest()) else { return false };
     new == old + further && is == status
 }
 
 /// Whether this run's journal says so.
-fn says(before: &Seen, now: &Seen, phase: &str) -> bool {
+pub(crate) fn says(before: &Seen, now: &Seen, phase: &str) -> bool {
     now.run() != before.run() && now.phase() == Some(phase)
 }
 
@@ -76,7 +76,7 @@ fn kill(release: &Release<'_>, running: Running) {
     assert!(!out.exists(), "its disk is still there");
 }
 
-fn recover(release: &Release<'_>, helm: Helm) -> Done {
+pub(crate) fn recover(release: &Release<'_>, helm: Helm) -> Done {
     release.deploy_gate_by(helm, &round(release, 0)).arg("--recover").run()
 }
 
@@ -117,7 +117,10 @@ fn lab_recover_killed_before_anything_was_changed() {
         Moment::of("the lease is taken", Version::Good, |_, now| now.holder.is_some()),
         Moment::of("the backup is written", Version::Good, |before, now| now.backup > before.backup),
         Moment::of("the journal says upgrading", Version::Good, |before, now| says(before, now, "upgrading")),
-        Moment { when: When::After(Duration::from_millis(1500)), ..Moment::of("after 1.5 s", Version::Doomed, |_, _| true) },
+        Moment {
+            when: When::After(Duration::from_millis(1500)),
+            ..Moment::of("after 1.5 s", Version::Doomed, |_, _| true)
+        },
     ];
     survives("recover-early", Helm::Three, &moments);
 }

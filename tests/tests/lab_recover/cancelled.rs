@@ -50,7 +50,6 @@ fn lab_recover_a_cancelled_job_leaves_reports_and_a_journal() {
         told(&done, moment);
         assert_eq!(helms(&release.namespace), [""; 0], "{moment}");
         let left = eyes.look();
-        assert_eq!(left.holder, None, "{moment}: it is given back: {left:#?}");
         let pending = left.newest().is_some_and(|(_, status)| status.starts_with("pending"));
         assert!(!pending || left.phase() != Some("done"), "{moment}: half done, and the journal says so: {left:#?}");
         let _ = recover(&release, Helm::Three).expect_code(0);

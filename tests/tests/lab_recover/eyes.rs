@@ -1,7 +1,6 @@
 //! What the cluster says of a deployment, looked at so often that a moment of it can be hit.
 
 use std::{
-    cell::Cell,
     fs,
     time::{Duration, Instant},
 };
@@ -28,8 +27,6 @@ pub(crate) struct Eyes {
     runtime: Runtime,
     cluster: Cluster,
     namespace: String,
-    /// How many calls it took to see the last moment, for who wonders whether it was hit.
-    looks: Cell<usize>,
 }
 
 /// What is there at one moment.
@@ -72,7 +69,7 @@ impl Eyes {
         let access = Access { kubeconfig: Some(release.lab().kubeconfig()), context: None };
         let server = Server::find(&access).expect("a server");
         let cluster = runtime.block_on(Cluster::connect(&server)).expect("a connection");
-        Self { runtime, cluster, namespace: release.namespace.clone(), looks: Cell::new(0) }
+        Self { runtime, cluster, namespace: release.namespace.clone() }
     }
 
     fn api(&self, group: &str, version: &str, kind: &str) -> Api<DynamicObject> {
@@ -89,11 +86,9 @@ impl Eyes {
     #[track_caller]
     pub(crate) fn wait(&self, what: &str, is_so: impl Fn(&Seen) -> bool) -> Seen {
         let begun = Instant::now();
-        self.looks.set(0);
         self.runtime.block_on(async {
             loop {
                 let seen = self.see().await;
-                self.looks.set(self.looks.get() + 1);
                 if is_so(&seen) {
                     return seen;
                 }
@@ -160,7 +155,7 @@ pub(crate) fn round(release: &Release<'_>, number: u32) -> Value {
     })
 }
 
-const fn limit(round: u32) -> u32 {
+pub(crate) const fn limit(round: u32) -> u32 {
     10_000 + round
 }
 

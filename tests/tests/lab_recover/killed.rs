@@ -100,9 +100,7 @@ fn survives(namespace: &str, helm: Helm, moments: &[Moment]) {
         if let When::Seen(is_so) = moment.when {
             assert!(is_so(&before, &left), "{}: it was over before the kill: {left:#?}", moment.name);
         }
-        let begun = Instant::now();
         let done = recover(&release, helm).expect_code(0);
-        println!("{}: recovered in {:.1} s", moment.name, begun.elapsed().as_secs_f64());
         assert_eq!(done.outcomes("deploy"), [("restored".to_owned(), "passed".to_owned())], "{}", done.said());
         if moment.stays {
             good = number;

@@ -3,8 +3,9 @@
 use std::{fs, thread};
 
 use prodtest_tests::{Release, shared};
+use serde_json::json;
 
-use crate::eyes::{Eyes, in_order, round};
+use crate::eyes::{Eyes, in_order, limit, round};
 
 #[test]
 fn lab_recover_of_two_at_once_one_waits_for_the_other() {
@@ -43,8 +44,7 @@ fn lab_recover_of_two_at_once_one_waits_for_the_other() {
     let whole: Vec<&str> = seen.revisions.iter().map(|(_, status)| status.as_str()).collect();
     assert_eq!(whole, ["superseded", "superseded", "deployed"]);
     let settings = release.object("configmap/godel-api");
-    let last = [2, 3].into_iter().find(|number| {
-        settings["data"]["GODEL_RATE_LIMIT"] == round(&release, *number)["env"]["GODEL_RATE_LIMIT"].to_string()
-    });
+    let last =
+        [2, 3].into_iter().find(|number| settings["data"]["GODEL_RATE_LIMIT"] == json!(limit(*number).to_string()));
     in_order(&release, &eyes, last.expect("one of the two"), "both have ended");
 }

@@ -1,10 +1,14 @@
 //! The end of a deploy: what is bad is undone, and what came of it is written down for whoever comes next.
 
+use std::time::Duration;
+
 use prodtest_gate::Outcome;
 use prodtest_rollout::{
     helm::History,
     journal::{Decision, Journal, Phase},
 };
+
+use tokio::time::timeout;
 
 use super::{
     Halt, Hold, Session, Step,
@@ -13,6 +17,9 @@ use super::{
     way_back::{self, To},
 };
 use crate::{checks, section::OnFailure};
+
+/// How long giving the release back may take.
+const LAST: Duration = Duration::from_secs(1);
 
 /// Goes back if need be, writes down the verdict, and gives the release back. `went`: the journal of the change, if one
 /// was begun.
@@ -77,7 +84,8 @@ async fn write(session: &mut Session<'_>, hold: &Hold, journal: &Journal) {
 }
 
 async fn release(session: &mut Session<'_>, hold: Hold) {
-    if let Some(Err(error)) = session.run.unless_overdue(hold.held.release()).await {
+    // A moment of its own: the undoing of a run that was told to stop may have used up all of its time.
+    if let Ok(Err(error)) = timeout(LAST, hold.held.release()).await {
         session.facts.remarks.push(format!("the release could not be given back, and is free in 15 s: {error}"));
     }
 }

@@ -26,6 +26,8 @@ use crate::{
 
 /// How long a Helm that is no longer wanted may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
+/// The same, where the gate itself was told to stop: what is left of its time is for the way back.
+const HURRY: Duration = Duration::from_secs(2);
 /// How long a lock that is not sure is waited for: as long as the API may be away.
 pub(super) const SURE: Duration = Duration::from_secs(60);
 /// How long the cluster may take to tell why a hook failed, once Helm has said that it did.
@@ -341,7 +343,7 @@ async fn change(session: &mut Session<'_>, hold: &Hold, rendered: &Rendered, liv
     }
     if ended.is_none() {
         // Doomed while hooks ran, out of time, or told to stop: Helm marks its revision failed when it is asked to end.
-        let end = helm.end(GRACE).await;
+        let end = helm.end(if stopped.is_some() { HURRY } else { GRACE }).await;
         seen.ended_ms = Some(session.now_ms());
         let doomed = follow.facts().verdict(&session.plan.patience);
         match (stopped, doomed) {

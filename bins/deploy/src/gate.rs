@@ -16,7 +16,7 @@ use crate::{
     facts::Facts,
     flags::Flags,
     observe::{self, Means},
-    plan::{ImagePlan, Plan},
+    plan::{ImagePlan, Plan, What},
     resolve,
     section::Section,
 };
@@ -139,7 +139,7 @@ revision that was good. Killed half way, the next run, or `--recover`, puts thin
         let mut rules = watch::rules(namespace);
         rules.extend(helm::rules(namespace));
         rules.extend(journal::rules(namespace, release));
-        rules.extend(apply::rules(namespace));
+        rules.extend(apply::rules(namespace, matches!(plan.what, Some(What::Manifests(_)))));
         rules.extend(backup::rules(namespace));
         rules.extend(identity::rules(namespace));
         rules.push(Rule::new("", "", &["nodes"], &["list"]));

@@ -2,7 +2,8 @@
 //!
 //! A runner can vanish with its disk, so what is needed to put things back is in the cluster. A Lease
 //! `prodtest-<release>` is lock and holder ([`acquire`]); a ConfigMap of that name holds the [`Journal`] of the last run
-//! and the [`Verdict`] of each revision ([`Store`]). What a later run makes of both is [`plan_recovery`], which is pure.
+//! and the [`Verdict`] of each revision ([`Store`]). What a later run makes of both is [`plan_recovery`], or of a release of plain manifests
+//! [`plan_recovery_of_objects`]; both are pure.
 //!
 //! Invariant: the journal is written before the change that it tells of, and by nobody but the holder of the Lease.
 
@@ -10,6 +11,7 @@ mod entry;
 mod hold;
 mod holder;
 mod lease;
+mod objects;
 mod recovery;
 mod site;
 mod store;
@@ -19,6 +21,7 @@ use prodtest_gate::Rule;
 pub use entry::{Decision, Journal, Kept, MOST_VERDICTS, OnFailure, Phase, Unreadable, Verdict};
 pub use hold::{AcquireError, Held, LEASE, Standing, acquire, acquire_for};
 pub use holder::Holder;
+pub use objects::{Numbers, plan_recovery_of_objects};
 pub use recovery::{HelmState, PENDING_PATIENCE, Recovery, Revision, State, plan_recovery};
 pub use store::{JournalError, Store};
 

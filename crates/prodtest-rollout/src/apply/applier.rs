@@ -39,7 +39,7 @@ pub struct Manner {
 /// Puts objects into a namespace.
 #[derive(Debug)]
 pub struct Applier<'a> {
-    cluster: &'a Cluster,
+    pub(super) cluster: &'a Cluster,
     namespace: String,
     kinds: Mutex<BTreeMap<(String, String), (ApiResource, bool)>>,
 }
@@ -99,7 +99,7 @@ impl<'a> Applier<'a> {
         Ok((before, self.value(&call, &after)?))
     }
 
-    async fn api(&self, object: &Reference, verb: &str) -> Result<(Api<DynamicObject>, Call), ClusterError> {
+    pub(super) async fn api(&self, object: &Reference, verb: &str) -> Result<(Api<DynamicObject>, Call), ClusterError> {
         let (kind, namespaced) = self.kind(object).await?;
         let namespace = object.namespace.as_deref().unwrap_or(&self.namespace);
         let client = self.cluster.client();

@@ -74,12 +74,15 @@ const LAST: &[&str] = &["PodDisruptionBudget", "HorizontalPodAutoscaler", "Ingre
 /// Objects in the order in which they are put in; those of one rank stay as they were.
 #[must_use]
 pub fn in_order(mut objects: Vec<Value>) -> Vec<Value> {
-    objects.sort_by_key(|object| {
-        let kind = object["kind"].as_str().unwrap_or_default();
-        let rank = ORDER.iter().position(|kinds| kinds.contains(&kind));
-        rank.unwrap_or(ORDER.len() + usize::from(LAST.contains(&kind)))
-    });
+    objects.sort_by_key(|object| rank(object["kind"].as_str().unwrap_or_default()));
     objects
+}
+
+/// When an object of this kind is put in, the lowest first.
+#[must_use]
+pub fn rank(kind: &str) -> usize {
+    let rank = ORDER.iter().position(|kinds| kinds.contains(&kind));
+    rank.unwrap_or(ORDER.len() + usize::from(LAST.contains(&kind)))
 }
 
 #[cfg(test)]

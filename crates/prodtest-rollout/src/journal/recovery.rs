@@ -72,12 +72,12 @@ pub enum Recovery {
     Nothing,
     /// Somebody is at it.
     Wait(Holder),
-    /// `helm rollback` to this revision.
+    /// Back to this revision: `helm rollback`, or what the backup has.
     Rollback {
         /// It.
         to: u32,
     },
-    /// `helm uninstall`: a first install that never got there.
+    /// A first install that never got there is taken away: `helm uninstall`, or what the backup has not.
     Uninstall,
     /// The release is in order; the journal is to say so.
     MarkDone,

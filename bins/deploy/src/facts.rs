@@ -140,6 +140,9 @@ pub(crate) struct ImageSeen {
 pub(crate) struct Before {
     /// The newest revision; none for a first install.
     pub(crate) revision: Option<u32>,
+    /// The revision that is about to be made.
+    #[serde(default)]
+    pub(crate) next: u32,
     /// The revision to go back to, and why that one.
     pub(crate) good: Option<(u32, String)>,
 }

@@ -1,8 +1,11 @@
 //! All that the deploy gate does: it looks, it changes, and where what it changed is bad it goes back.
 
 mod backup;
+mod change;
 mod end;
+mod helm_way;
 mod image;
+mod manifests_way;
 mod origin;
 mod recover;
 mod restore;
@@ -10,6 +13,7 @@ mod runs;
 mod secrets;
 mod upgrade;
 mod verdicts;
+mod way;
 mod way_back;
 
 use std::{path::PathBuf, time::Duration};
@@ -30,6 +34,8 @@ use crate::{
     facts::{Before, Facts, Trouble},
     plan::{Action, Plan},
 };
+use upgrade::Rendered;
+use way::Way;
 
 /// How long another run on the same release is waited for.
 const OTHERS: Duration = Duration::from_secs(60);
@@ -93,10 +99,10 @@ pub(crate) async fn observe(plan: &Plan, means: &Means, run: &Run) -> Facts {
     session.facts.redacted(&secrets)
 }
 
-/// Holds the release: the cluster, Helm, the lock, and what was found.
+/// Holds the release: the cluster, the way into it, the lock, and what was found.
 pub(super) struct Hold {
     cluster: Cluster,
-    helm: Helm,
+    way: Way,
     held: Held,
     store: Store,
     kept: Kept,
@@ -108,28 +114,45 @@ async fn deploy(session: &mut Session<'_>) -> Step {
     let image = image::look(session, &cluster).await;
     session.finished("image");
     image?;
-    let helm = session.helm().await?;
+    let way = session.way().await?;
     if session.plan.action == Action::DryRun {
         session.started("upgrade");
-        let rendered = upgrade::dry_run(session, &cluster, &helm).await;
+        let rendered = match &way {
+            Way::Helm(helm) => helm_way::dry_run(session, &cluster, helm).await,
+            Way::Manifests => manifests_way::dry_run(session, &cluster).await,
+        };
         session.finished("upgrade");
         return rendered;
     }
-    let mut hold = session.hold(cluster, helm).await?;
+    let mut hold = session.hold(cluster, way).await?;
     let went = deploy_held(session, &mut hold).await;
     end::settle(session, hold, went).await
 }
 
 async fn deploy_held(session: &mut Session<'_>, hold: &mut Hold) -> Step<Option<Journal>> {
     recover::before(session, hold).await?;
-    let history = session.history(&hold.cluster).await?;
-    session.note_before(&history, &hold.kept);
-    let rendered = upgrade::render(session, hold).await?;
-    session.started("backup");
-    let kept = backup::keep(session, hold, &history).await;
-    session.finished("backup");
-    let backup = kept?;
+    let (rendered, backup) = prepare(session, hold).await?;
     upgrade::upgrade(session, hold, &rendered, backup).await.map(Some)
+}
+
+/// Renders it, and keeps what is there. Nothing is changed yet.
+async fn prepare(session: &mut Session<'_>, hold: &Hold) -> Step<(Rendered, Option<String>)> {
+    let (rendered, objects) = match &hold.way {
+        Way::Helm(helm) => {
+            let history = session.history(&hold.cluster).await?;
+            session.note_before(&history, &hold.kept);
+            (helm_way::render(session, helm).await?, backup::Objects::OfHelm(history))
+        }
+        Way::Manifests => {
+            let rendered = manifests_way::render(session, hold).await?;
+            let objects = rendered.documents.iter().map(|document| document.object.clone()).collect();
+            (rendered, backup::Objects::These(objects))
+        }
+    };
+    session.started("backup");
+    let kept = backup::keep(session, hold, objects).await;
+    session.finished("backup");
+    Ok((rendered, kept?))
 }
 
 impl Session<'_> {
@@ -206,7 +229,7 @@ impl Session<'_> {
     }
 
     /// Takes the release, so that no other run changes it meanwhile.
-    async fn hold(&mut self, cluster: Cluster, helm: Helm) -> Step<Hold> {
+    async fn hold(&mut self, cluster: Cluster, way: Way) -> Step<Hold> {
         let (namespace, release) = (self.plan.namespace(), self.plan.release.as_str());
         let who = match Holder::new("deploy", self.means.seen_at.clone()) {
             Ok(who) => who,
@@ -219,7 +242,7 @@ impl Session<'_> {
         };
         let store = Store::new(&cluster, namespace, release);
         match self.run.unless_stopped(store.read()).await {
-            Ok(Ok(kept)) => Ok(Hold { cluster, helm, held, store, kept }),
+            Ok(Ok(kept)) => Ok(Hold { cluster, way, held, store, kept }),
             other => {
                 // It is given back in any case; what cannot be told runs out by itself.
                 let _ = held.release().await;
@@ -251,7 +274,7 @@ impl Session<'_> {
         let next = revision.map_or(1, |revision| revision.saturating_add(1));
         let good = prodtest_rollout::helm::choose(&statuses, next, &recorded).ok();
         self.facts.before =
-            Some(Before { revision, good: good.map(|choice| (choice.revision, choice.why.to_string())) });
+            Some(Before { revision, next, good: good.map(|choice| (choice.revision, choice.why.to_string())) });
     }
 }
 

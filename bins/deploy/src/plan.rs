@@ -24,7 +24,7 @@ pub(crate) struct Plan {
     pub(crate) cluster: ClusterTarget,
     /// The release.
     pub(crate) release: String,
-    /// What is deployed; none where nothing is.
+    /// What is deployed, or what the run deployed that is recovered from; none where that does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) what: Option<What>,
     /// The image; none where the chart alone says.
@@ -184,7 +184,7 @@ pub(crate) struct Places {
     /// The image's repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) image: Option<Place>,
-    /// The chart's path.
+    /// The chart's path, or the first of the manifests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) chart: Option<Place>,
     /// The namespace.

@@ -1,5 +1,7 @@
 //! From configuration and flags to a plan.
 
+mod manifests;
+
 use std::{path::PathBuf, time::Duration};
 
 use prodtest_cli::{ClusterTarget, Input, Refusal};
@@ -88,7 +90,12 @@ fn fresh(input: &Input<'_, Flags>, section: &Section) -> Result<Plan, Refusal> {
         None => Action::Deploy,
     };
     let deploys = matches!(action, Action::Deploy | Action::DryRun);
-    let what = deploys.then(|| what(input)).transpose()?;
+    let what = match action {
+        Action::Deploy | Action::DryRun => Some(what(input)?),
+        // Whatever the files are by now, the way that they went tells the way back.
+        Action::Recover => what(input).ok(),
+        Action::Restore(_) => None,
+    };
     let image = if deploys { image(input)? } else { None };
     let tag = image.as_ref().and_then(|image| image.tag.clone());
     let version = input
@@ -151,14 +158,19 @@ fn what(input: &Input<'_, Flags>) -> Result<What, Refusal> {
             let values = of(&chart.values).into_iter().chain(input.flags.values.iter().cloned()).collect();
             Ok(What::Chart { path: chart.path.value.0.clone(), values })
         }
-        (None, manifests @ [_, ..]) => Ok(What::Manifests(of(manifests))),
+        (None, manifests @ [_, ..]) if input.flags.values.is_empty() => {
+            manifests::files(manifests).map(What::Manifests).map_err(|error| input.config.explain(error).into())
+        }
+        (None, [_, ..]) => {
+            Err(Refusal::usage_with_hint("`--values` goes with a chart, and not with manifests", "leave it out"))
+        }
         (Some(_), [_, ..]) => {
             let message = format!("the environment `{}` has both a chart and manifests", input.config.environment_name);
             Err(Refusal::usage_with_hint(message, "leave one of them out"))
         }
         (None, []) => {
             let message = format!("the environment `{}` has nothing to deploy", input.config.environment_name);
-            Err(Refusal::usage_with_hint(message, "add `chart: { path: …, values: […] }` to it"))
+            Err(Refusal::usage_with_hint(message, "add `chart: { path: …, values: […] }` or `manifests: […]` to it"))
         }
     }
 }
@@ -278,7 +290,11 @@ fn probe(input: &Input<'_, Flags>, section: &Section) -> Result<Option<ProbePlan
 fn places(environment: &Environment) -> Places {
     Places {
         image: environment.image.as_ref().map(|image| image.repository.place.clone()),
-        chart: environment.chart.as_ref().map(|chart| chart.path.place.clone()),
+        chart: environment
+            .chart
+            .as_ref()
+            .map(|chart| chart.path.place.clone())
+            .or_else(|| environment.manifests.first().map(|manifest| manifest.place.clone())),
         namespace: environment.kubernetes.as_ref().map(|cluster| cluster.namespace.place.clone()),
         url: environment.url.as_ref().map(|url| url.place.clone()),
     }

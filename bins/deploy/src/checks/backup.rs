@@ -26,11 +26,10 @@ pub(crate) fn judge(plan: &Plan, facts: &Facts) -> Judged {
     if let Some(skipped) = dry(NAME, plan) {
         return skipped;
     }
-    if facts.before.as_ref().is_some_and(|before| before.revision.is_none()) {
-        return Judged::skipped(id(NAME), "a first install: there is nothing to keep");
-    }
+    let is_first = facts.before.as_ref().is_some_and(|before| before.revision.is_none());
     let refused = facts.upgrade.as_ref().is_some_and(|upgrade| upgrade.started_ms.is_none());
     match &facts.backup {
+        None if is_first => Judged::skipped(id(NAME), "a first install: there is nothing to keep"),
         None if refused => Judged::skipped(id(NAME), "nothing was changed, for the upgrade was refused beforehand"),
         None => not_reached(NAME, facts),
         Some(Err(trouble)) => troubled(NAME, trouble, &plan.release, plan.places.namespace.clone()),

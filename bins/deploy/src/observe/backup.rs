@@ -13,8 +13,20 @@ use crate::{
     facts::{BackupSeen, Trouble},
 };
 
+/// What is kept.
+pub(super) enum Objects {
+    /// The objects of the newest revision, and Helm's record of it.
+    OfHelm(History),
+    /// These, as far as they are there: what is not is known then to be new.
+    These(Vec<Value>),
+}
+
 /// Keeps it; returns the name of the backup. The gate goes on only with one, or where there is nothing to keep.
-pub(super) async fn keep(session: &mut Session<'_>, hold: &Hold, history: &History) -> Step<Option<String>> {
+pub(super) async fn keep(session: &mut Session<'_>, hold: &Hold, objects: Objects) -> Step<Option<String>> {
+    let history = match objects {
+        Objects::OfHelm(history) => history,
+        Objects::These(objects) => return store(session, hold, &objects, &[]).await.map(Some),
+    };
     let Some(newest) = history.newest() else { return Ok(None) };
     let release = match &newest.release {
         Ok(release) => release,
@@ -32,8 +44,13 @@ pub(super) async fn keep(session: &mut Session<'_>, hold: &Hold, history: &Histo
     revisions.extend(good.filter(|good| *good != newest.number));
     let name = &session.plan.release;
     let helm: Vec<String> = revisions.iter().map(|revision| format!("sh.helm.release.v1.{name}.v{revision}")).collect();
+    store(session, hold, &objects, &helm).await.map(Some)
+}
+
+async fn store(session: &mut Session<'_>, hold: &Hold, objects: &[Value], helm: &[String]) -> Step<String> {
+    let name = &session.plan.release;
     let keeping = async {
-        let backup = collect(&hold.cluster, session.plan.namespace(), name, &objects, &helm).await?;
+        let backup = collect(&hold.cluster, session.plan.namespace(), name, objects, helm).await?;
         let (kept_as, place) = match &session.plan.backup_dir {
             Some(folder) => {
                 let path = write_file(folder, &backup)?;
@@ -58,7 +75,7 @@ pub(super) async fn keep(session: &mut Session<'_>, hold: &Hold, history: &Histo
                 missing: backup.missing.iter().map(ToString::to_string).collect(),
             }));
             let judged = checks::backup::judge(session.plan, &session.facts);
-            if judged.outcome == Outcome::Passed { Ok(Some(kept_as)) } else { Err(Halt::Told) }
+            if judged.outcome == Outcome::Passed { Ok(kept_as) } else { Err(Halt::Told) }
         }
         Err(error) => {
             let (message, hint) = (error.to_string(), error.hint());

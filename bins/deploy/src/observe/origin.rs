@@ -13,17 +13,14 @@ use serde_json::Value;
 use super::upgrade::Rendered;
 use crate::plan::{Plan, What};
 
-/// The line, and what is on it where that is a value. `own`: the values that the gate gave.
-pub(super) fn of(
-    plan: &Plan,
-    rendered: &Rendered,
-    own: &Value,
-    evidence: &Evidence,
-) -> Option<(Place, Option<String>)> {
-    let What::Chart { path, values } = plan.what.as_ref()? else { return None };
-    let mut sources = Sources::read(path, values, Path::new(".")).ok()?;
+/// The line, and what is on it where that is a value.
+pub(super) fn of(plan: &Plan, rendered: &Rendered, evidence: &Evidence) -> Option<(Place, Option<String>)> {
+    let mut sources = match plan.what.as_ref()? {
+        What::Chart { path, values } => Sources::read(path, values, Path::new(".")).ok()?,
+        What::Manifests(_) => Sources { chart: rendered.written.clone(), ..Sources::default() },
+    };
     if let Some(place) = &plan.places.image {
-        given("", own, place, &mut sources.set);
+        given("", &rendered.own, place, &mut sources.set);
     }
     let document = rendered.documents.iter().find(|document| {
         Kind::named(&document.kind) == Some(evidence.subject.kind) && document.name == evidence.subject.name

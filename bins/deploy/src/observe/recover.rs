@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use prodtest_rollout::{
     helm::{History, Status},
-    journal::{HelmState, Phase, Recovery, Revision, State, plan_recovery},
+    journal::{HelmState, Phase, Recovery, Revision, State, plan_recovery, plan_recovery_of_objects},
 };
 
 use super::{
     Halt, Hold, Session, Step, verdicts,
+    way::Way,
     way_back::{self, To},
 };
 use crate::facts::{RecoverySeen, Trouble, UpgradeSeen};
@@ -16,9 +17,9 @@ use crate::facts::{RecoverySeen, Trouble, UpgradeSeen};
 /// `--recover`: that, and nothing else.
 pub(super) async fn only(session: &mut Session<'_>) -> Step {
     let cluster = session.connect().await?;
-    let helm = session.helm().await?;
+    let way = session.way().await?;
     session.started("restored");
-    let mut hold = session.hold(cluster, helm).await?;
+    let mut hold = session.hold(cluster, way).await?;
     let went = recover(session, &mut hold, true).await;
     if let Some(seen) = &session.facts.recovery {
         let done = seen.done.as_deref().unwrap_or("nothing was to be done");
@@ -43,7 +44,7 @@ pub(super) async fn before(session: &mut Session<'_>, hold: &mut Hold) -> Step {
             return session.halt(trouble);
         }
         // The release is in no state to be upgraded, and that much is known.
-        let by = format!("helm {}", hold.helm.version());
+        let by = hold.way.by();
         session.facts.upgrade = Some(UpgradeSeen { by, trouble: Some(trouble), ..UpgradeSeen::default() });
         return Err(Halt::Told);
     }
@@ -58,10 +59,19 @@ pub(super) async fn before(session: &mut Session<'_>, hold: &mut Hold) -> Step {
 }
 
 async fn recover(session: &mut Session<'_>, hold: &mut Hold, asked: bool) -> Step {
-    let history = session.history(&hold.cluster).await?;
-    let helm = state(&history);
-    let mut seen = RecoverySeen { found: found(hold, &helm), ..RecoverySeen::default() };
-    let recovery = plan_recovery(hold.kept.journal.as_ref(), &helm, None, asked);
+    let (release, recovery, history) = match &hold.way {
+        Way::Helm(_) => {
+            let history = session.history(&hold.cluster).await?;
+            let helm = state(&history);
+            (newest(&helm), plan_recovery(hold.kept.journal.as_ref(), &helm, None, asked), history)
+        }
+        Way::Manifests => {
+            let recovery = plan_recovery_of_objects(hold.kept.journal.as_ref(), None);
+            // Helm knows nothing of them.
+            ("objects by plain manifests".to_owned(), recovery, History { revisions: Vec::new() })
+        }
+    };
+    let mut seen = RecoverySeen { found: found(hold, &release), ..RecoverySeen::default() };
     let to = match &recovery {
         Recovery::Nothing | Recovery::MarkDone => None,
         Recovery::Wait(holder) => {
@@ -108,11 +118,14 @@ async fn recover(session: &mut Session<'_>, hold: &mut Hold, asked: bool) -> Ste
     Ok(())
 }
 
-fn found(hold: &Hold, helm: &HelmState) -> String {
-    let release = match helm.history.last() {
+fn newest(helm: &HelmState) -> String {
+    match helm.history.last() {
         None => "no release".to_owned(),
         Some(newest) => format!("revision {}, {}", newest.number, newest.state),
-    };
+    }
+}
+
+fn found(hold: &Hold, release: &str) -> String {
     let journal = match &hold.kept.journal {
         Some(journal) if journal.phase != Phase::Done => {
             format!("a run of {} that was {}", journal.began, journal.phase)

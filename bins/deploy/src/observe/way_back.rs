@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use prodtest_rollout::{
     backup::compare,
-    helm::{Ended, History, Manifest, Status},
+    helm::{Ended, Helm, History, Manifest, Status},
     watch::{Aim, Follow, Noted, RolloutFacts, Tracker, Watch},
 };
 use tokio::{sync::watch, time::Instant, time::timeout};
 
-use super::{Hold, Session, Step, upgrade};
+use super::{Hold, Session, Step, helm_way, manifests_way, way::Way};
 use crate::facts::{Trouble, WayBack};
 
 /// Where to go.
@@ -33,7 +33,12 @@ pub(super) async fn go(session: &mut Session<'_>, hold: &Hold, to: To, in_a_hurr
         started_ms: session.now_ms(),
         ..WayBack::default()
     };
-    let going = go_and_look(session, hold, to, in_a_hurry, &mut way);
+    let going = async {
+        match &hold.way {
+            Way::Helm(helm) => go_and_look(session, hold, helm, to, in_a_hurry, &mut way).await,
+            Way::Manifests => manifests_way::back(session, hold, to, in_a_hurry, &mut way).await,
+        }
+    };
     let budget = session.plan.rollback_timeout.0;
     let went = if in_a_hurry {
         session.run.unless_overdue(going).await
@@ -58,19 +63,19 @@ pub(super) async fn go(session: &mut Session<'_>, hold: &Hold, to: To, in_a_hurr
     session.finished("restored");
 }
 
-async fn go_and_look(session: &Session<'_>, hold: &Hold, to: To, in_a_hurry: bool, way: &mut WayBack) {
+async fn go_and_look(session: &Session<'_>, hold: &Hold, helm: &Helm, to: To, in_a_hurry: bool, way: &mut WayBack) {
     let (plan, release) = (session.plan, session.plan.release.as_str());
     let watching = Watch::start(&hold.cluster, plan.namespace());
     let mut live = if in_a_hurry { None } else { watching.await.ok() };
     let noted = live.as_ref().map(|live| Noted::of(&live.state()));
     let began = Instant::now();
-    let mut helm = match to {
-        To::Revision(revision) => hold.helm.rollback(release, revision, plan.hook_timeout.0),
-        To::Nothing => hold.helm.uninstall(release, plan.hook_timeout.0),
+    let mut running = match to {
+        To::Revision(revision) => helm.rollback(release, revision, plan.hook_timeout.0),
+        To::Nothing => helm.uninstall(release, plan.hook_timeout.0),
     };
-    let ended = helm.wait().await;
+    let ended = running.wait().await;
     if !matches!(ended, Ended::Done(_)) {
-        way.trouble = Some(Trouble { rule: "helm".to_owned(), ..upgrade::trouble(&ended) });
+        way.trouble = Some(Trouble { rule: "helm".to_owned(), ..helm_way::trouble(&ended) });
         return;
     }
     let history = match History::read(&hold.cluster, plan.namespace(), release).await {
@@ -119,7 +124,7 @@ async fn go_and_look(session: &Session<'_>, hold: &Hold, to: To, in_a_hurry: boo
     }
     if let (Some(live), Some(noted)) = (&mut live, noted) {
         let left = plan.rollback_timeout.0.saturating_sub(began.elapsed());
-        way.rollout = Some(follow(session, live, noted, upgrade::aim(then, &before), left).await);
+        way.rollout = Some(follow(session, live, noted, helm_way::aim(then, &before), left).await);
     } else if in_a_hurry {
         way.trouble = Some(Trouble::unmeasured(
             "Helm went back, and there was no time to see whether the pods did",
@@ -139,7 +144,7 @@ pub(super) async fn look(session: &mut Session<'_>, hold: &Hold, history: &Histo
         Err(error) => return session.no_cluster(&error),
     };
     let noted = Noted::of(&live.state());
-    let aim = Aim { hooks: Vec::new(), ..upgrade::aim(newest, &manifest) };
+    let aim = Aim { hooks: Vec::new(), ..helm_way::aim(newest, &manifest) };
     let following = follow(session, &mut live, noted, aim, session.plan.rollback_timeout.0);
     Ok(Some(session.run.unless_stopped(following).await?))
 }

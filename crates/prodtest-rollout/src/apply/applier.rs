@@ -95,7 +95,10 @@ impl<'a> Applier<'a> {
             ..PatchParams::default()
         };
         let patch = Patch::Apply(object);
-        let after = patiently(|| self.cluster.ask(&call, api.patch(&reference.name, &parameters, &patch))).await?;
+        let asking = || async {
+            self.cluster.ask(&call, api.patch(&reference.name, &parameters, &patch)).await.map_err(unmasked)
+        };
+        let after = patiently(asking).await?;
         Ok((before, self.value(&call, &after)?))
     }
 
@@ -172,10 +175,39 @@ where
     call.retry(schedule).when(may_pass).await
 }
 
+/// The API server calls an object that does not fit its schema an error of its own, 500: by that, it would be asked
+/// again, and nobody would know.
+fn unmasked(error: ClusterError) -> ClusterError {
+    match error.problem {
+        Problem::Refused { code: 500, message } if message.starts_with("failed to create typed patch object") => {
+            ClusterError { problem: Problem::Refused { code: 422, message }, ..error }
+        }
+        _ => error,
+    }
+}
+
 /// Whether the same call may succeed a moment later.
 pub(crate) const fn may_pass(error: &ClusterError) -> bool {
     matches!(
         error.problem,
         Problem::Refused { code: 429 | 500..=599, .. } | Problem::NoAnswer(_) | Problem::Unreachable(_)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_that_does_not_fit_is_not_asked_for_again() {
+        let refused = |message: &str| ClusterError {
+            asked: "apply it".to_owned(),
+            server: "a".to_owned(),
+            problem: Problem::Refused { code: 500, message: message.to_owned() },
+            rule: None,
+        };
+        let unknown = "failed to create typed patch object (a/b; apps/v1, Kind=Deployment): .spec.c: field not declared in schema";
+        assert!(!may_pass(&unmasked(refused(unknown))));
+        assert!(may_pass(&unmasked(refused("etcdserver: leader changed"))));
+    }
 }

@@ -1,0 +1,161 @@
+//! A chart, by Helm: its values, what it is rendered to, and what Helm's end means.
+
+use prodtest_kube::Cluster;
+use prodtest_rollout::{
+    helm::{Ended, Helm, HelmProblem, Manifest, Release, Running, Upgrade},
+    trace::ChartFiles,
+    watch::{Aim, Kind, Subject},
+};
+use serde_json::{Value, json};
+
+use super::{
+    Halt, Session, Step, as_path, runs,
+    upgrade::{Rendered, digest},
+};
+use crate::{
+    facts::{Trouble, UpgradeSeen},
+    plan::{ImagePlan, Plan, What},
+};
+
+/// The values that the gate gives: the digest, or with `--no-pin` the tag, and the version.
+fn own_values(plan: &Plan, digest: Option<&str>) -> Value {
+    let mut values = Value::Null;
+    let Some(image) = &plan.image else { return values };
+    let ImagePlan { repository, repository_key, digest_key, tag_key, version_key, tag, pin, .. } = image;
+    let mut set = |key: &Option<String>, value: Option<&str>| {
+        let (Some(key), Some(value)) = (key, value) else { return };
+        let mut at = &mut values;
+        for name in key.split('.') {
+            if !at.is_object() {
+                *at = json!({});
+            }
+            at = &mut at[name];
+        }
+        *at = value.into();
+    };
+    set(repository_key, Some(repository.as_str()));
+    if *pin {
+        set(digest_key, digest);
+    } else {
+        set(tag_key, tag.as_deref());
+        // A digest that an earlier revision had would win over the tag; one in a values file is meant.
+        set(digest_key, Some("").filter(|_| tag.is_some() || !says(plan, digest_key.as_deref())));
+    }
+    set(version_key, plan.version.as_deref());
+    values
+}
+
+/// Whether a values file sets this key.
+fn says(plan: &Plan, key: Option<&str>) -> bool {
+    let (Some(What::Chart { values, .. }), Some(key)) = (&plan.what, key) else { return false };
+    let pointer = format!("/{}", key.replace('.', "/"));
+    values.iter().any(|path| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        // What cannot be read is Helm's to refuse.
+        let read: Result<Value, _> = serde_saphyr::from_str(&text);
+        read.is_ok_and(|values| values.pointer(&pointer).is_some_and(|value| !value.is_null()))
+    })
+}
+
+/// What Helm is asked for. A plan without a chart gets none, and Helm's own words about it.
+fn asked<T>(plan: &Plan, own: &Value, ask: impl FnOnce(&Upgrade<'_>) -> T) -> T {
+    let (chart, values) = match &plan.what {
+        Some(What::Chart { path, values }) => (as_path(path), values.as_slice()),
+        Some(What::Manifests(_)) | None => (String::new(), &[][..]),
+    };
+    ask(&Upgrade {
+        release: &plan.release,
+        chart: &chart,
+        values,
+        set_json: &[],
+        own,
+        mode: plan.values_mode,
+        hooks: plan.hook_timeout.0,
+    })
+}
+
+/// Lets Helm begin.
+pub(super) fn start(session: &Session<'_>, helm: &Helm, own: &Value) -> Running {
+    asked(session.plan, own, |upgrade| helm.upgrade(upgrade))
+}
+
+/// Renders it against the cluster, which is asked whether it would take it. Nothing is changed.
+pub(super) async fn render(session: &mut Session<'_>, helm: &Helm) -> Step<Rendered> {
+    let by = format!("helm {}", helm.version());
+    let refuse = |session: &mut Session<'_>, trouble| {
+        session.facts.upgrade = Some(UpgradeSeen { by: by.clone(), trouble: Some(trouble), ..UpgradeSeen::default() });
+        Err(Halt::Told)
+    };
+    let own = own_values(session.plan, digest(session).as_deref());
+    let mut running = asked(session.plan, &own, |upgrade| helm.dry_run(upgrade));
+    let ended = session.run.unless_stopped(running.wait()).await?;
+    let printed = match ended {
+        Ended::Done(printed) => printed,
+        other => return refuse(session, trouble(&other)),
+    };
+    let release = match Release::of_json(&printed) {
+        Ok(release) => release,
+        Err(error) => return refuse(session, Trouble::unmeasured(error.to_string(), None)),
+    };
+    match Manifest::of(&release) {
+        Ok(manifest) if !runs::runs_the_image(session.plan, &manifest.documents) => {
+            let repository = session.plan.image.as_ref().map(|image| image.repository.clone()).unwrap_or_default();
+            let message = format!("no container of the release would run `{repository}`, which is what is deployed");
+            let hint = "say which value takes it, `repository-key: image.repository` in `image`, or name the image that \
+                        the chart runs";
+            refuse(session, Trouble::measured("repository", message, Some(hint.to_owned())))
+        }
+        Ok(manifest) => {
+            let aim = aim(&release, &manifest);
+            Ok(Rendered { documents: manifest.documents, aim, own, written: ChartFiles::default() })
+        }
+        Err(error) => refuse(session, Trouble::measured("manifest", error.to_string(), None)),
+    }
+}
+
+/// The workloads of a release, and the hooks that an install or upgrade runs: those of tests wait to be asked for.
+pub(super) fn aim(release: &Release, manifest: &Manifest) -> Aim {
+    let runs = |event: &String| ["install", "upgrade"].iter().any(|when| event.ends_with(&format!("-{when}")));
+    let workloads = manifest.documents.iter().filter(|document| !document.hook);
+    let hooks = release.hooks.iter().filter(|hook| hook.events.iter().any(runs));
+    Aim {
+        workloads: workloads
+            .filter_map(|document| Some(Subject::new(Kind::named(&document.kind)?, &document.name)))
+            .collect(),
+        hooks: hooks.filter_map(|hook| Some(Subject::new(Kind::named(&hook.kind)?, &hook.name))).collect(),
+    }
+}
+
+/// What Helm's end means.
+pub(super) fn trouble(ended: &Ended) -> Trouble {
+    match ended {
+        Ended::Failed { problem, .. } => {
+            let message = problem.to_string();
+            match problem {
+                HelmProblem::Unreachable(_) => Trouble::unmeasured(message, None),
+                HelmProblem::InProgress => {
+                    let hint = "if no Helm runs any more: `prodtest-deploy --recover`";
+                    Trouble::measured("in-progress", message, Some(hint.to_owned()))
+                }
+                HelmProblem::Template { .. } => Trouble::measured("template", message, None),
+                HelmProblem::Values(_) => Trouble::measured("values", message, None),
+                HelmProblem::Refused(_) | HelmProblem::UnknownKind(_) => Trouble::measured("refused", message, None),
+                HelmProblem::Hook(_) | HelmProblem::Timeout(_) => Trouble::measured("hook", message, None),
+                _ => Trouble::measured("helm", message, None),
+            }
+        }
+        Ended::Done(_) => Trouble::unmeasured("helm ended well", None),
+        other => Trouble::unmeasured(format!("helm did not come to its end: {other}"), None),
+    }
+}
+
+/// Renders it, and tells what it would change.
+pub(super) async fn dry_run(session: &mut Session<'_>, cluster: &Cluster, helm: &Helm) -> Step {
+    let rendered = render(session, helm).await?;
+    let history = session.history(cluster).await?;
+    let before = history.newest().and_then(|newest| newest.release.as_ref().ok());
+    let old = before.and_then(|release| Manifest::of(release).ok()).unwrap_or_default();
+    session.facts.diff = Some(runs::difference(&old.documents, &rendered.documents));
+    session.facts.upgrade = Some(UpgradeSeen { by: format!("helm {}", helm.version()), ..UpgradeSeen::default() });
+    Ok(())
+}

@@ -83,10 +83,11 @@ impl Gate for Deploy {
 
 impl CommandLine for Deploy {
     const ABOUT: &'static str = "\
-Deploys a Helm chart with the digest that the registry has for a tag, and watches the rollout as the cluster and as users \
-see it: what is doomed is called at the first evidence that leaves no doubt, with the reason and the line of the chart or \
-of the values that it comes from; what was served is probed throughout. A release that did not land goes back to the \
-revision that was good. Killed half way, the next run, or `--recover`, puts things in order.";
+Deploys a Helm chart, or plain manifests by server-side apply, with the digest that the registry has for a tag, and \
+watches the rollout as the cluster and as users see it: what is doomed is called at the first evidence that leaves no \
+doubt, with the reason and the line that it comes from; what was served is probed throughout. A release that did not \
+land goes back to the revision that was good; one of manifests, to what the backup has. What is no longer in the \
+manifests stays in the cluster: it is not pruned. Killed half way, the next run, or `--recover`, puts things in order.";
     const EXAMPLES: &'static str = "\
   # deploy version 1.4.2 to `staging` of ./prodtest.yaml
   prodtest-deploy --env staging --tag 1.4.2

@@ -11,7 +11,9 @@ const NAME: &str = "upgrade";
 pub(crate) fn declare(plan: &Plan) -> Check {
     Check {
         why: Some("What the cluster refuses, or a hook that fails, leaves a release half way.".to_owned()),
-        help: Some("The finding says who refused what; `helm template` renders it without the cluster.".to_owned()),
+        help: Some(
+            "The finding says who refused what; `helm template` renders a chart without the cluster.".to_owned(),
+        ),
         needs: vec![id("image"), id("backup")],
         limits: vec![Limit { name: "a hook within".to_owned(), value: plan.hook_timeout.to_string() }],
         ..Check::new(id(NAME), "the cluster took the new revision, and its hooks succeeded")

@@ -130,10 +130,10 @@ fn lab_manifests_are_deployed_with_the_digest_and_a_bad_tag_is_taken_back() {
     let manifests = Manifests::new(Release::prepare(&lab, "manifests", false));
     let done = manifests.gate().run();
     assert_eq!(done.code(), Some(0), "{}", done.said());
-    let image = &manifests.release.image;
+    let digest = done.record("deploy").digest.expect("a digest");
     let deployment = manifests.release.object("deployment/godel-api");
     let runs = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
-    assert_eq!(*runs, json!(format!("{}@{}", image.repository, image.digest)));
+    assert_eq!(*runs, json!(format!("{}@{digest}", manifests.release.image.repository)));
 
     // Again, with a change that the dry run shows and does not make.
     manifests.edit("replicas: 1", "replicas: 2");
@@ -146,9 +146,9 @@ fn lab_manifests_are_deployed_with_the_digest_and_a_bad_tag_is_taken_back() {
 
     let done = manifests.gate().args(["--no-pin", "--tag", "no-such-tag"]).run();
     assert_eq!(done.code(), Some(1), "{}", done.said());
-    let expected = [("deploy/image", "skipped"), ("deploy/rollout", "failed"), ("deploy/identity", "undetermined")];
+    let expected = [("image", "skipped"), ("rollout", "failed"), ("identity", "undetermined")];
     assert_eq!(not_passed(&done), of(&expected), "{}", done.said());
-    assert!(done.outcomes("deploy").contains(&("deploy/restored".to_owned(), "passed".to_owned())), "{}", done.said());
+    assert!(done.outcomes("deploy").contains(&("restored".to_owned(), "passed".to_owned())), "{}", done.said());
     let finding = &done.record("deploy").findings[0];
     let place = finding.place.as_ref().expect("a place");
     let line = fs::read_to_string(manifests.file()).expect("a file");
@@ -181,12 +181,12 @@ fn lab_manifests_of_a_run_that_was_killed_are_put_back() {
     let Some(lab) = shared() else { return };
     let manifests = Manifests::new(Release::prepare(&lab, "manifests-killed", false)).deployed();
     let before = manifests.objects();
-    // It never gets there, and nobody calls it doomed for as long.
-    manifests.edit("replicas: 1", "replicas: 1\n  minReadySeconds: 600");
+    // It takes its time, and nobody calls it doomed meanwhile.
+    manifests.edit("minReadySeconds: 1", "minReadySeconds: 50");
     let running: Running = manifests.gate().spawn();
     until("the change", PATIENCE, || {
         let deployment = manifests.release.object("deployment/godel-api");
-        ensure!(deployment["spec"]["minReadySeconds"] == 600, "it is as it was");
+        ensure!(deployment["spec"]["minReadySeconds"] == 50, "it is as it was");
         Ok(())
     })
     .expect("it is changed");
@@ -208,7 +208,7 @@ fn lab_manifests_of_a_first_install_that_fails_are_taken_away() {
     let secrets = manifests.release.objects("secrets").len();
     let done = manifests.gate().args(["--no-pin", "--tag", "no-such-tag"]).run();
     assert_eq!(done.code(), Some(1), "{}", done.said());
-    assert!(done.outcomes("deploy").contains(&("deploy/restored".to_owned(), "passed".to_owned())), "{}", done.said());
+    assert!(done.outcomes("deploy").contains(&("restored".to_owned(), "passed".to_owned())), "{}", done.said());
     assert_eq!(manifests.objects(), BTreeMap::new(), "it is still there");
     // The backup alone is new: what was there before the gate came is.
     assert_eq!(manifests.release.objects("secrets").len(), secrets + 1);

@@ -158,6 +158,24 @@ fn variables_stand_in_for_flags_and_empty_ones_for_nothing() {
 }
 
 #[test]
+fn switches_and_words_come_from_variables_too() {
+    let refused = |variables: &[(&str, &str)]| {
+        let gate = GateCommand::new("deploy").args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"]);
+        let gate = variables.iter().fold(gate, |gate, (name, value)| gate.env(name, value));
+        gate.run().expect_code(2).said()
+    };
+    let both = refused(&[("PRODTEST_ACTION", " restore "), ("PRODTEST_RECOVER", "true")]);
+    assert!(both.contains("`restore` goes with neither `--recover` nor `--dry-run`"), "{both}");
+    let off = refused(&[("PRODTEST_RECOVER", "false"), ("PRODTEST_DRY_RUN", ""), ("PRODTEST_KUBECONFIG", "nowhere")]);
+    assert!(off.contains("nowhere"), "neither is on, so it goes for the cluster: {off}");
+    // A word is a word, and no way to give flags.
+    for (name, value) in [("PRODTEST_ACTION", "--recover"), ("PRODTEST_ACTION", "undo"), ("PRODTEST_RECOVER", "yes")] {
+        let said = refused(&[(name, value)]);
+        assert!(said.contains(&format!("it comes from the environment variable `{name}`")), "{value}: {said}");
+    }
+}
+
+#[test]
 fn json_on_standard_output_is_the_record_alone() {
     for godel in [Godel::healthy(), Godel::start(&["admin-open"], None)] {
         let done = GateCommand::smoke(&godel).args(["--format", "json", "--only", "health,admin-*"]).run();

@@ -49,6 +49,11 @@ pub struct Gate {
 pub struct Flag {
     /// Its name without the dashes.
     pub name: String,
+    /// What its value is called in the help; a switch has none.
+    pub value: Option<String>,
+    /// The values that it takes, as a variable too, where they can be counted.
+    #[serde(default)]
+    pub values: Vec<String>,
     /// What it does.
     pub help: String,
     /// The value it has when nobody gives one.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The script of the GitLab templates: finds or downloads a gate's program, and runs it.
-# `cargo xtask generate` sets `program` and `inputs` above it; `cargo xtask dist` fills in the pins.
+# `cargo xtask generate` sets `program`, `inputs` and `switches` above it; `cargo xtask dist` fills in the pins.
 # shellcheck disable=SC2154
 set -eu
 version=''
@@ -15,6 +15,11 @@ fail() { # WHAT EXPECTED SEEN HINT
 for input in $inputs; do
   eval "value=\${PRODTEST_INPUT_$input:-}"
   if [ -n "$value" ]; then export "PRODTEST_$input=$value"; fi
+done
+# One that nobody gave is `false`, which must not hide a variable of the pipeline either.
+for switch in $switches; do
+  eval "value=\${PRODTEST_INPUT_$switch:-}"
+  if [ "$value" = true ]; then export "PRODTEST_$switch=true"; fi
 done
 
 if [ -n "${PRODTEST_BIN_DIR:-}" ]; then

@@ -11,7 +11,7 @@ use crate::section::OnFailure;
 /// The flags of the deploy gate.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Flags {
-    /// What to do: deploy when left out
+    /// What to do instead of a deploy: put the objects of a backup back
     #[arg(value_enum, value_name = "ACTION")]
     pub(crate) action: Option<Verb>,
     /// Where the service is, instead of the environment's `url`

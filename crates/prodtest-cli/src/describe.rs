@@ -25,11 +25,12 @@ pub(crate) fn describe<G: CommandLine>(checks: &[Check], rbac: &[Rule]) -> Value
     let command = command::<G>();
     let flags: Vec<Value> = command
         .get_arguments()
-        .filter(|arg| arg.get_long().is_some())
+        .filter(|arg| arg.get_long().is_some() || arg.is_positional())
         .map(|arg| {
             json!({
-                "name": arg.get_long(),
+                "name": arg.get_long().unwrap_or(arg.get_id().as_str()),
                 "value": takes_value(arg).then(|| arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string)),
+                "values": values(arg),
                 "help": arg.get_help().map(ToString::to_string),
                 "default": arg.get_default_values().first().map(|value| value.to_string_lossy()),
                 "env": (takes_value(arg) || is_switch(arg)).then(|| variable_of(arg)),
@@ -58,6 +59,14 @@ pub(crate) fn describe<G: CommandLine>(checks: &[Check], rbac: &[Rule]) -> Value
         // The rules a service account needs, as in a Role of the namespace; none for a plan that asks no cluster.
         "rbac": rbac,
     })
+}
+
+/// The values that it takes, where they can be counted.
+fn values(arg: &clap::Arg) -> Vec<String> {
+    if is_switch(arg) {
+        return vec!["true".to_owned(), "false".to_owned()];
+    }
+    arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect()
 }
 
 /// The schemas of the files that people and programs meet, by name.

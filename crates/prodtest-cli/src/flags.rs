@@ -150,11 +150,12 @@ pub(crate) fn parse<G: CommandLine>(
     let matches = command::<G>().try_get_matches_from(&arguments)?;
     // clap's own `env` takes an empty variable for a value; ours means unset, so that an action can pass every input.
     let more = from_environment(&command::<G>(), &matches, variable);
-    let matches = if more.is_empty() {
+    let word = word_from_environment(&command::<G>(), &matches, variable);
+    let matches = if more.is_empty() && word.is_empty() {
         matches
     } else {
         let (program, rest) = arguments.split_at(arguments.len().min(1));
-        command::<G>().try_get_matches_from([program, &more, rest].concat()).map_err(naming_variable::<G>)?
+        command::<G>().try_get_matches_from([program, &more, rest, &word].concat()).map_err(naming_variable::<G>)?
     };
     Ok(Flags {
         common: Common::from_arg_matches(&matches)?,
@@ -166,8 +167,8 @@ pub(crate) fn parse<G: CommandLine>(
 /// The command line alone was good: what is wrong comes from a variable, and nobody would look for it there.
 fn naming_variable<G: CommandLine>(mut error: clap::Error) -> clap::Error {
     let wrong = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
-    let is_wrong =
-        |arg: &&clap::Arg| arg.get_long().is_some_and(|long| wrong.split(' ').next() == Some(&format!("--{long}")));
+    // As the command line has it: `--timeout <TIME>`, `--recover`, `[ACTION]`.
+    let is_wrong = |arg: &&clap::Arg| arg.to_string() == wrong;
     if let Some(variable) = command::<G>().get_arguments().find(is_wrong).map(variable_of) {
         let tip = format!("it comes from the environment variable `{variable}`");
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
@@ -181,13 +182,9 @@ fn from_environment(
     matches: &ArgMatches,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Vec<OsString> {
-    let silent = |arg: &&clap::Arg| {
-        (takes_value(arg) || is_switch(arg))
-            && matches.value_source(arg.get_id().as_str()) != Some(ValueSource::CommandLine)
-    };
     command
         .get_arguments()
-        .filter(silent)
+        .filter(|arg| (takes_value(arg) || is_switch(arg)) && is_silent(arg, matches))
         .filter_map(|arg| Some((arg, arg.get_long()?, variable(&variable_of(arg))?)))
         .flat_map(|(arg, long, value)| {
             if is_switch(arg) {
@@ -208,4 +205,24 @@ fn from_environment(
                 .collect()
         })
         .collect()
+}
+
+/// The word, such as `restore`, that the environment gives and the command line does not; after `--`, or it could be a
+/// flag.
+fn word_from_environment(
+    command: &Command,
+    matches: &ArgMatches,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Vec<OsString> {
+    let mut silent = command.get_positionals().filter(|arg| is_silent(arg, matches));
+    let word = silent.find_map(|arg| variable(&variable_of(arg)));
+    match word.as_deref().map(str::trim) {
+        None | Some("") => Vec::new(),
+        Some(word) => vec!["--".into(), word.into()],
+    }
+}
+
+/// Whether the command line says nothing of it.
+fn is_silent(arg: &clap::Arg, matches: &ArgMatches) -> bool {
+    matches.value_source(arg.get_id().as_str()) != Some(ValueSource::CommandLine)
 }

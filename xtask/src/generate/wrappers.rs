@@ -20,6 +20,8 @@ struct Input {
     short: String,
     /// What it is, on one line.
     description: String,
+    /// Whether it is on or off.
+    switch: bool,
 }
 
 /// A gate, as the templates see it.
@@ -32,6 +34,8 @@ struct Context<'a> {
     outputs: &'a [describe::Output],
     /// Where reports go unless somebody says otherwise.
     out: &'a str,
+    /// Whether it runs Helm, which is in few images.
+    helm: bool,
     /// The script that finds or downloads the program, and runs it.
     script: Vec<&'a str>,
 }
@@ -66,6 +70,7 @@ fn context<'a>(gate: &'a Gate, script: &[&'a str]) -> Result<Context<'a>> {
         inputs: gate.flags.iter().filter(|flag| flag.input && flag.name != OUT).map(input).collect(),
         outputs: &gate.outputs,
         out: out.unwrap_or_default(),
+        helm: gate.flags.iter().any(|flag| flag.name == "helm"),
         script: script.to_vec(),
     })
 }
@@ -76,10 +81,20 @@ fn input(flag: &Flag) -> Input {
     if let Some(default) = &flag.default {
         description.push_str(&format!(" (default: {default})"));
     }
+    if !flag.values.is_empty() {
+        let values: Vec<String> = flag.values.iter().map(|value| format!("`{value}`")).collect();
+        description.push_str(&format!(" ({})", values.join(" or ")));
+    }
     if flag.repeat {
         description.push_str(" (several: one a line)");
     }
-    Input { name: flag.name.clone(), env: format!("PRODTEST_{short}"), short, description }
+    Input {
+        name: flag.name.clone(),
+        env: format!("PRODTEST_{short}"),
+        short,
+        description,
+        switch: flag.value.is_none(),
+    }
 }
 
 #[cfg(test)]
@@ -87,7 +102,15 @@ mod tests {
     use super::*;
 
     fn flag(name: &str) -> Flag {
-        Flag { name: name.into(), help: "Say\nit".into(), default: None, repeat: false, input: true }
+        Flag {
+            name: name.into(),
+            value: Some("WHAT".into()),
+            values: vec![],
+            help: "Say\nit".into(),
+            default: None,
+            repeat: false,
+            input: true,
+        }
     }
 
     #[test]
@@ -98,6 +121,13 @@ mod tests {
     }
 
     #[test]
+    fn an_input_says_which_values_it_takes() {
+        let values = vec!["true".to_owned(), "false".to_owned()];
+        let shown = input(&Flag { value: None, values, ..flag("recover") });
+        assert_eq!(shown.description, "Say it (`true` or `false`)");
+    }
+
+    #[test]
     fn every_input_goes_through_the_environment() {
         let out = Flag { default: Some("results".into()), ..flag(OUT) };
         let gate = Gate {
@@ -105,7 +135,7 @@ mod tests {
             question: "Does it?".into(),
             about: String::new(),
             version: "1".into(),
-            flags: vec![out, flag("url")],
+            flags: vec![out, flag("url"), Flag { value: None, ..flag("dry-run") }],
             outputs: vec![],
             checks: vec![],
             schemas: serde_json::Map::new(),
@@ -114,6 +144,9 @@ mod tests {
         let template = template(&gate).unwrap();
         assert!(action.contains("PRODTEST_URL: ${{ inputs.url || env.PRODTEST_URL }}"), "{action}");
         assert!(template.contains(r#"PRODTEST_INPUT_URL: "$[[ inputs.url ]]""#), "{template}");
+        // GitLab takes `dry-run: true` for a boolean and nothing else.
+        assert!(template.contains("      type: boolean\n      default: false\n"), "{template}");
+        assert!(template.contains("      switches='DRY_RUN'\n"), "{template}");
         for pin in PINS {
             assert_eq!(template.matches(&format!("      {pin}=''\n")).count(), 1, "{template}");
         }

@@ -244,10 +244,12 @@ fn readme(version: &str) -> String {
         "# prodtest {version}: the release tree\n\n\
          Made by `cargo xtask dist` from the sources of https://github.com/godel/prodtest; nothing here is edited by \
          hand.\n\n\
-         - `uses: godel/prodtest/smoke@v{version}`: the action; `setup` finds or downloads its program\n\
-         - `templates/smoke/template.yml`: GitLab, as a component or a plain include\n\
+         - `uses: godel/prodtest/GATE@v{version}`: the action; `setup` finds or downloads its program\n\
+         - `templates/GATE/template.yml`: GitLab, as a component or a plain include\n\
          - `manifest.json`: the sha256 of every binary of this release; nothing is run that does not match it\n\
-         - `schemas/`: JSON Schemas of prodtest.yaml, of scenarios and of the run record\n"
+         - `schemas/`: JSON Schemas of prodtest.yaml, of scenarios and of the run record\n\n\
+         The gates are {}.\n",
+        describe::GATES.join(", ")
     )
 }
 

@@ -59,7 +59,9 @@ impl Consumer {
         let consumer = Self { folder: tempfile::tempdir().expect("a temporary folder") };
         let root = consumer.root();
         fs::create_dir_all(consumer.home()).expect("a home");
-        copy_folder(&repository().join("examples/godel/scenarios"), &root.join("scenarios"));
+        for folder in ["chart", "scenarios"] {
+            copy_folder(&repository().join("examples/godel").join(folder), &root.join(folder));
+        }
         fs::copy(repository().join("examples/godel/prodtest.yaml"), root.join("prodtest.yaml")).expect("a copy");
         for (path, text) in files {
             let path = root.join(path);
@@ -106,7 +108,12 @@ fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");
-        fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).expect("a copy");
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A consumer's workflow under act: `uses: godel/prodtest/smoke@v1` against the release tree.
 
+#[path = "../platforms/act.rs"]
+mod act;
 #[path = "../platforms/common.rs"]
 mod common;
 #[path = "../platforms/mirror.rs"]
@@ -11,48 +13,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use common::{Consumer, KEYS, alone, no_secret_in, release, said, tool};
+use act::Log;
+use common::{Consumer, no_secret_in, release, tool};
 use mirror::Mirror;
 use prodtest_testkit::{Godel, binary};
-use serde_json::Value;
 use xtask::dist;
-
-/// What act said: a JSON object a line.
-struct Log {
-    succeeded: bool,
-    lines: Vec<Value>,
-    text: String,
-}
-
-impl Log {
-    /// The workflow commands of this kind.
-    fn commands<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
-        self.lines.iter().filter(move |line| line["command"] == kind)
-    }
-
-    /// The lines that steps printed.
-    fn printed(&self, start: &str) -> Vec<&str> {
-        let printed = self.lines.iter().filter(|line| line["raw_output"] == true);
-        printed.filter_map(|line| line["msg"].as_str()).map(str::trim).filter(|line| line.starts_with(start)).collect()
-    }
-
-    /// Everything that a reader of the log sees: the command that hides a value names it, to the runner alone.
-    fn seen(&self) -> String {
-        let seen = self.lines.iter().filter(|line| line["command"] != "add-mask");
-        seen.map(ToString::to_string).collect()
-    }
-
-    /// Every annotation of this kind: file, line, title and message in one.
-    fn annotations(&self, kind: &str) -> Vec<String> {
-        let pair = |command: &Value, key: &str| command["kvPairs"][key].as_str().unwrap_or_default().to_owned();
-        self.commands(kind)
-            .map(|command| {
-                let (file, line, title) = (pair(command, "file"), pair(command, "line"), pair(command, "title"));
-                format!("{file}:{line}: {title}: {}", command["arg"].as_str().unwrap_or_default())
-            })
-            .collect()
-    }
-}
 
 /// A consumer whose workflow is in place, and what it pins.
 struct Stage {
@@ -73,26 +38,7 @@ impl Stage {
 
     /// Runs the workflow against the service at `url`, with these variables.
     fn run(&self, act: &Path, url: &str, variables: &[(&str, &str)]) -> Log {
-        let secrets = self.consumer.beside("secrets");
-        let pairs: Vec<String> = KEYS.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        fs::write(&secrets, pairs.join("\n")).expect("a file of secrets");
-        let mut command = alone(act, &self.consumer.home());
-        command
-            .current_dir(self.consumer.root())
-            .args(["push", "--json", "--no-cache-server", "--artifact-server-addr", "127.0.0.1"])
-            .args(["--platform", "ubuntu-latest=-self-hosted"])
-            .arg(format!("--local-repository=godel/prodtest@v1={}", self.consumer.beside("release").display()))
-            .arg("--secret-file")
-            .arg(secrets)
-            .arg(format!("--var=GODEL_URL={url}"));
-        for (name, value) in variables {
-            command.arg(format!("--env={name}={value}"));
-        }
-        let output = command.output().expect("act starts");
-        let text = said(&output);
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        let lines = stdout.lines().map(serde_json::from_str).filter_map(Result::ok).collect();
-        Log { succeeded: output.status.success(), lines, text }
+        act::run(act, &self.consumer, &[("GODEL_URL", url)], variables)
     }
 
     /// The variables with which nothing is downloaded.
@@ -125,7 +71,8 @@ fn platform_act_is_green_on_a_healthy_service() {
 fn platform_act_is_red_on_a_faulty_service_and_points_at_the_line() {
     let Some(act) = tool("act") else { return };
     let godel = Godel::start(&["degraded-health"], None);
-    let log = Stage::new().run_here(&act, &godel.url);
+    let stage = Stage::new();
+    let log = stage.run_here(&act, &godel.url);
     assert!(!log.succeeded, "{}", log.text);
     assert!(log.printed("deployed").is_empty(), "a red gate must stop the job\n{}", log.text);
     let afterwards = log.printed("afterwards");
@@ -135,11 +82,7 @@ fn platform_act_is_red_on_a_faulty_service_and_points_at_the_line() {
     let errors = log.annotations("error");
     let health = errors.iter().find(|error| error.contains("smoke/health"));
     let health = health.unwrap_or_else(|| panic!("no annotation for smoke/health: {errors:#?}\n{}", log.text));
-    // A file of the consumer's repository and a line in it: else GitHub shows it nowhere.
-    let (file, rest) = health.split_once(':').expect("a file");
-    let line: usize = rest.split(':').next().and_then(|line| line.parse().ok()).expect("a line");
-    let text = fs::read_to_string(Path::new("../examples/godel").join(file)).expect("a file of the consumer's");
-    assert!((1..=text.lines().count()).contains(&line), "{health}");
+    act::assert_shown(&stage.consumer, health);
     let summary = log.commands("summary").next().and_then(|line| line["content"].as_str());
     assert!(summary.is_some_and(|summary| summary.contains("smoke/health")), "{}", log.text);
     let kept = log.printed("kept");

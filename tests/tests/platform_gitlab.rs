@@ -2,6 +2,8 @@
 
 #[path = "../platforms/common.rs"]
 mod common;
+#[path = "../platforms/gitlab.rs"]
+mod gitlab;
 #[path = "../platforms/mirror.rs"]
 mod mirror;
 
@@ -11,7 +13,8 @@ use std::{
     process::Output,
 };
 
-use common::{Consumer, KEYS, alone, commit, git, no_secret_in, release, said, tool};
+use common::{Consumer, KEYS, commit, git, no_secret_in, release, said, tool};
+use gitlab::printed;
 use mirror::Mirror;
 use prodtest_testkit::{Godel, binary};
 use xtask::dist;
@@ -58,20 +61,7 @@ impl Stage {
 
     /// Runs the pipeline against the service at `url`, with these variables.
     fn run(&self, gitlab: &Path, url: &str, variables: &[(&str, &str)]) -> Output {
-        let mut command = alone(gitlab, &self.consumer.home());
-        // Without isolation, jobs share a folder, and a job would find what no artefact gave it.
-        command.current_dir(self.consumer.root()).args([
-            "--force-shell-executor",
-            "--shell-isolation",
-            "--artifacts-to-source=false",
-            "--no-color",
-        ]);
-        // The runner's own variable, which gitlab-ci-local sets to `false` to be told apart.
-        let more = [("GODEL_URL", url), ("GITLAB_CI", "true")];
-        for (name, value) in KEYS.iter().chain(&more).chain(variables) {
-            command.arg("--variable").arg(format!("{name}={value}"));
-        }
-        command.output().expect("gitlab-ci-local starts")
+        gitlab::run(gitlab, &self.consumer, &[&KEYS[..], &[("GODEL_URL", url)], variables].concat())
     }
 
     fn run_here(&self, gitlab: &Path, url: &str) -> Output {
@@ -98,11 +88,6 @@ fn serve(consumer: &Consumer, tree: &Path) {
         consumer.beside("server").display()
     );
     fs::write(home.join(".gitconfig"), config).expect("a git configuration");
-}
-
-/// Everything it printed.
-fn printed(output: &Output) -> String {
-    [output.stdout.as_slice(), output.stderr.as_slice()].map(String::from_utf8_lossy).concat()
 }
 
 fn green(include: &Include) {

@@ -138,7 +138,8 @@ fn lab_platforms_gitlab_deploys_and_a_bad_tag_is_red_on_its_line_and_undone() {
                 assert!(file.is_file(), "{folder}: {suffix} is no artefact: {}", said(&output));
             }
         }
-        let line = printed.lines().find_map(|line| Some(line.split_once("afterwards verdict=")?.1.to_owned()));
+        // The job's log shows the command first, and then what it printed.
+        let line = printed.lines().rev().find_map(|line| Some(line.split_once("afterwards verdict=")?.1.to_owned()));
         (output, line.map(|line| format!("verdict={line}")).unwrap_or_default())
     };
 

@@ -94,7 +94,17 @@ impl Stage {
 const PLATFORMS: [&str; 3] = ["platform_act_", "platform_gitlab_", "platform_schemas_"];
 
 /// How the names of the tests begin that need a lab; likewise.
-const LABS: [&str; 9] = ["lab_cluster_", "lab_demo_", "lab_deploy_", "lab_life_", "lab_manifests_", "lab_nodes_", "lab_patience_", "lab_platforms_", "lab_recover_"];
+const LABS: [&str; 9] = [
+    "lab_cluster_",
+    "lab_demo_",
+    "lab_deploy_",
+    "lab_life_",
+    "lab_manifests_",
+    "lab_nodes_",
+    "lab_patience_",
+    "lab_platforms_",
+    "lab_recover_",
+];
 
 /// The name of the lab that the tests share.
 pub const SHARED: &str = "test";

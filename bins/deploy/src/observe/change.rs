@@ -70,7 +70,7 @@ pub(super) async fn change(session: &mut Session<'_>, hold: &Hold, rendered: &Re
                     break;
                 }
                 if !work.has_hooks() {
-                    all_in(session, hold).await?;
+                    all_in(session, hold).await;
                 }
                 applied.send_replace(Some(session.now_ms()));
                 run.report(prodtest_gate::Progress::Started(checks::id("rollout")));
@@ -138,11 +138,11 @@ pub(super) async fn change(session: &mut Session<'_>, hold: &Hold, rendered: &Re
 }
 
 /// Writes down that all objects are in. Of Helm's releases its own record says so.
-async fn all_in(session: &mut Session<'_>, hold: &Hold) -> Step {
-    let Some(mut journal) = hold.kept.journal.clone() else { return Ok(()) };
+async fn all_in(session: &mut Session<'_>, hold: &Hold) {
+    let Some(mut journal) = hold.kept.journal.clone() else { return };
     journal.phase = Phase::Watching;
-    if let Err(error) = session.run.unless_stopped(hold.store.write(&hold.held, &journal)).await? {
+    // Who is told to stop meanwhile hears it where the change is waited for, and ends in order.
+    if let Ok(Err(error)) = session.run.unless_stopped(hold.store.write(&hold.held, &journal)).await {
         session.facts.remarks.push(format!("the journal could not be written: {error}"));
     }
-    Ok(())
 }

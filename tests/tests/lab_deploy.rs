@@ -37,7 +37,8 @@ fn lab_deploy_every_fault_turns_exactly_its_checks_red() {
                     let begun = Instant::now();
                     let said = differences(&lab, fault);
                     // For who reads the log of CI.
-                    println!("{:5.1} s  {}", begun.elapsed().as_secs_f64(), fault.name);
+                    let word = if said.is_some() { "WRONG" } else { "ok" };
+                    println!("{:5.1} s  {word:<5}  {}", begun.elapsed().as_secs_f64(), fault.name);
                     wrong.lock().unwrap_or_else(PoisonError::into_inner).extend(said);
                 }
             });

@@ -23,9 +23,8 @@ use crate::auth::{Caller, Identity, KEY_HEADER};
 
 const SLOW_START: Duration = Duration::from_secs(5);
 const STALL: Duration = Duration::from_secs(3);
-/// What leaks at once, and how often.
-const LEAK: usize = 1 << 20;
-const LEAK_EVERY: Duration = Duration::from_millis(5);
+/// More than any limit of a pod in a test.
+const HOGGED: usize = 2 << 30;
 /// A client's number for its request, where it sends many at once.
 const INDEX_HEADER: &str = "x-request-index";
 
@@ -36,22 +35,13 @@ pub(crate) fn inject(router: Router<Shared>, app: &Shared, on: &[Fault]) -> Rout
     }
     let names: Vec<_> = on.iter().map(|fault| fault.name()).collect();
     tracing::warn!(faults = names.join(","), "broken on purpose");
-    if on.contains(&Fault::MemoryLeak) {
-        std::thread::spawn(leak);
+    if on.contains(&Fault::MemoryHog) {
+        // Not zeros, and looked at: what nobody writes or reads takes no memory. And it is kept for good.
+        std::mem::forget(std::hint::black_box(vec![1_u8; HOGGED]));
     }
     let injector =
         Injector { app: Arc::clone(app), on: on.to_vec(), started: Instant::now(), completed: Mutex::default() };
     router.layer(from_fn_with_state(Arc::new(injector), around))
-}
-
-/// Until the kernel has had enough.
-fn leak() {
-    let mut kept: Vec<Vec<u8>> = Vec::new();
-    loop {
-        // Not zeros: those need no memory until they are written.
-        kept.push(vec![1; LEAK]);
-        std::thread::sleep(LEAK_EVERY);
-    }
 }
 
 async fn around(State(injector): State<Arc<Injector>>, mut request: Request, next: Next) -> Response {

@@ -33,7 +33,7 @@ pub enum Fault {
     TruncatedJson,
     WrongVersion,
     SlowStart,
-    MemoryLeak,
+    MemoryHog,
 }
 
 /// A fault, as it is listed.
@@ -74,7 +74,7 @@ pub const TABLE: [Entry; 18] = [
     entry(Fault::TruncatedJson, "truncated-json", "smoke/health", "GET /api/health answers half of its JSON"),
     entry(Fault::WrongVersion, "wrong-version", "smoke/version", "GET /api/health reports another version"),
     entry(Fault::SlowStart, "slow-start", "none", "everything below /api answers 503 for the first 5 s"),
-    entry(Fault::MemoryLeak, "memory-leak", "deploy/rollout", "it takes 1 MiB of memory every 5 ms, and gives none back"),
+    entry(Fault::MemoryHog, "memory-hog", "deploy/rollout", "it takes 2 GiB of memory before it serves"),
 ];
 
 impl Fault {

@@ -169,7 +169,10 @@ fn naming_variable<G: CommandLine>(mut error: clap::Error) -> clap::Error {
     let wrong = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
     // As the command line has it: `--timeout <TIME>`, `--recover`, `[ACTION]`.
     let is_wrong = |arg: &&clap::Arg| arg.to_string() == wrong;
-    if let Some(variable) = command::<G>().get_arguments().find(is_wrong).map(variable_of) {
+    let mut command = command::<G>();
+    // An argument knows how it is shown only then.
+    command.build();
+    if let Some(variable) = command.get_arguments().find(is_wrong).map(variable_of) {
         let tip = format!("it comes from the environment variable `{variable}`");
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }

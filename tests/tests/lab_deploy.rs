@@ -20,6 +20,9 @@ use crate::specimen::Installed;
 
 /// How many releases and gates run side by side.
 const SIDE_BY_SIDE: usize = 6;
+/// How often a fault is done to a machine that is too busy for the probe, which the gate says by itself.
+const ATTEMPTS: usize = 3;
+const BUSY: &str = "this machine was too busy";
 
 #[test]
 fn lab_deploy_every_fault_turns_exactly_its_checks_red() {
@@ -48,8 +51,20 @@ fn lab_deploy_every_fault_turns_exactly_its_checks_red() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// What is not as this fault must turn out, with all that the gate said.
+/// What is not as this fault must turn out, with all that the gate said. What a busy machine could not measure is measured
+/// once more.
 fn differences(lab: &Lab, fault: &Fault) -> Option<String> {
+    let mut said = None;
+    for _ in 0..ATTEMPTS {
+        said = attempt(lab, fault);
+        if !said.as_ref().is_some_and(|said| said.contains(BUSY)) {
+            break;
+        }
+    }
+    said
+}
+
+fn attempt(lab: &Lab, fault: &Fault) -> Option<String> {
     let How::Specimen(specimen) = &fault.how else { panic!("`{}` is done to no specimen", fault.name) };
     let namespace = format!("faults-{}", fault.name);
     let upset = specimen.upset.as_deref();

@@ -55,8 +55,9 @@ fn lab_deploy_every_fault_turns_exactly_its_checks_red() {
 /// once more.
 fn differences(lab: &Lab, fault: &Fault) -> Option<String> {
     let mut said = None;
-    for _ in 0..ATTEMPTS {
-        said = attempt(lab, fault);
+    for number in 1..=ATTEMPTS {
+        // The namespace of the one before still ends.
+        said = attempt(lab, fault, &format!("faults-{}-{number}", fault.name));
         if !said.as_ref().is_some_and(|said| said.contains(BUSY)) {
             break;
         }
@@ -64,11 +65,10 @@ fn differences(lab: &Lab, fault: &Fault) -> Option<String> {
     said
 }
 
-fn attempt(lab: &Lab, fault: &Fault) -> Option<String> {
+fn attempt(lab: &Lab, fault: &Fault, namespace: &str) -> Option<String> {
     let How::Specimen(specimen) = &fault.how else { panic!("`{}` is done to no specimen", fault.name) };
-    let namespace = format!("faults-{}", fault.name);
     let upset = specimen.upset.as_deref();
-    let installed = Installed::prepare(lab, &namespace, specimen.image_with_faults);
+    let installed = Installed::prepare(lab, namespace, specimen.image_with_faults);
     upset::before(&installed, upset);
     installed.install(&specimen.was.clone().into());
     upset::inject(&installed, upset);

@@ -22,7 +22,7 @@ pub use entry::{Decision, Journal, Kept, MOST_VERDICTS, OnFailure, Phase, Unread
 pub use hold::{AcquireError, Held, LEASE, Standing, acquire, acquire_for};
 pub use holder::Holder;
 pub use objects::{Numbers, plan_recovery_of_objects};
-pub use recovery::{HelmState, PENDING_PATIENCE, Recovery, Revision, State, plan_recovery};
+pub use recovery::{HelmState, PENDING_PATIENCE, Recovery, Revision, plan_recovery};
 pub use store::{JournalError, Store};
 
 /// The name of the Lease and of the ConfigMap of a release.

@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::ensure;
-use prodtest_rollout::journal::{HelmState, Recovery, Revision, State, plan_recovery};
+use prodtest_rollout::{
+    helm::Status,
+    journal::{HelmState, Recovery, Revision, plan_recovery},
+};
 use prodtest_tests::shared;
 use serde_json::Value;
 use xtask::{
@@ -73,22 +76,14 @@ impl Helm<'_> {
         let history: Vec<Value> = serde_json::from_str(&said).unwrap_or_default();
         let revision = |one: &Value| Revision {
             number: u32::try_from(one["revision"].as_u64().expect("a number")).expect("a small one"),
-            state: match one["status"].as_str().expect("a status") {
-                "deployed" => State::Deployed,
-                "superseded" => State::Superseded,
-                "failed" => State::Failed,
-                "pending-install" => State::PendingInstall,
-                "pending-upgrade" => State::PendingUpgrade,
-                "pending-rollback" => State::PendingRollback,
-                other => panic!("a release that is {other}"),
-            },
+            state: serde_json::from_value(one["status"].clone()).expect("a status"),
         };
         // As if the person who asks had waited.
         HelmState { history: history.iter().map(revision).collect(), age: Duration::from_secs(301) }
     }
 
     /// Kills Helm while its hook runs.
-    fn killed(&self, arguments: &[&str], leaves: State) {
+    fn killed(&self, arguments: &[&str], leaves: Status) {
         let mut child = self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("helm");
         let hook = until("the hook to run", crate::PATIENCE, || {
             let jobs = lab::get(self.lab, &["--namespace", self.namespace, "jobs"])?;
@@ -115,7 +110,7 @@ impl Helm<'_> {
             other => panic!("{other:?}"),
         };
         let after = self.state().history.last().map(|current| current.state);
-        let wanted = matches!(expected, Recovery::Rollback { .. }).then_some(State::Deployed);
+        let wanted = matches!(expected, Recovery::Rollback { .. }).then_some(Status::Deployed);
         assert_eq!(after, wanted);
     }
 }
@@ -126,16 +121,16 @@ fn is_freed(program: &str, namespace: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     chart(folder.path());
     let helm = Helm { program, lab: &lab, namespace: namespace.name, chart: folder.path() };
-    helm.killed(&helm.upgrade("hook=pre-install"), State::PendingInstall);
+    helm.killed(&helm.upgrade("hook=pre-install"), Status::PendingInstall);
     helm.recover(&Recovery::Uninstall);
 
     helm.run(&helm.upgrade("hook="));
     helm.run(&helm.upgrade("hook=pre-rollback"));
-    helm.killed(&helm.upgrade("hook=pre-upgrade"), State::PendingUpgrade);
+    helm.killed(&helm.upgrade("hook=pre-upgrade"), Status::PendingUpgrade);
     // Not to the second, though it is newer and whole: its own hook would wait for ever.
     helm.run(&["rollback", "slow", "1"]);
-    assert_eq!(helm.state().history.last().expect("a revision").state, State::Deployed);
-    helm.killed(&["rollback", "slow", "2"], State::PendingRollback);
+    assert_eq!(helm.state().history.last().expect("a revision").state, Status::Deployed);
+    helm.killed(&["rollback", "slow", "2"], Status::PendingRollback);
     helm.recover(&Recovery::Rollback { to: 4 });
 }
 

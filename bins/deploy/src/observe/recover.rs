@@ -1,10 +1,8 @@
 //! Puts back what a run that did not come to its end has changed.
 
-use std::time::Duration;
-
 use prodtest_rollout::{
-    helm::{History, Status},
-    journal::{HelmState, Phase, Recovery, Revision, State, plan_recovery, plan_recovery_of_objects},
+    helm::History,
+    journal::{HelmState, Phase, Recovery, plan_recovery, plan_recovery_of_objects},
 };
 
 use super::{
@@ -62,7 +60,7 @@ async fn recover(session: &mut Session<'_>, hold: &mut Hold, asked: bool) -> Ste
     let (release, recovery, history) = match &hold.way {
         Way::Helm(_) => {
             let history = session.history(&hold.cluster).await?;
-            let helm = state(&history);
+            let helm = HelmState::of(&history, jiff::Timestamp::now());
             (newest(&helm), plan_recovery(hold.kept.journal.as_ref(), &helm, None, asked), history)
         }
         Way::Manifests => {
@@ -133,28 +131,4 @@ fn found(hold: &Hold, release: &str) -> String {
         Some(_) | None => "nothing that was left half way".to_owned(),
     };
     format!("{release}; {journal}")
-}
-
-fn state(history: &History) -> HelmState {
-    let of = |status: Option<Status>| match status {
-        Some(Status::Deployed) => State::Deployed,
-        Some(Status::Superseded) => State::Superseded,
-        Some(Status::Failed) => State::Failed,
-        Some(Status::PendingInstall) => State::PendingInstall,
-        Some(Status::PendingUpgrade) => State::PendingUpgrade,
-        Some(Status::PendingRollback) => State::PendingRollback,
-        Some(Status::Uninstalling) => State::Uninstalling,
-        Some(Status::Uninstalled) => State::Uninstalled,
-        Some(Status::Unknown) | None => State::Unknown,
-    };
-    let newest = history.newest().and_then(|newest| newest.release.as_ref().ok());
-    let age = newest.and_then(|release| release.last_deployed).map(|at| jiff::Timestamp::now().duration_since(at));
-    HelmState {
-        history: history
-            .statuses()
-            .into_iter()
-            .map(|(number, status)| Revision { number, state: of(status) })
-            .collect(),
-        age: age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default(),
-    }
 }

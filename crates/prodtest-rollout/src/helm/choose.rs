@@ -69,10 +69,7 @@ pub fn choose(
     recorded: &BTreeMap<u32, Recorded>,
 ) -> Result<Choice, NoChoice> {
     let earlier = || history.iter().filter(|(number, _)| *number < current);
-    let whole = || {
-        let sent = |status| matches!(status, Some(Status::Deployed | Status::Superseded));
-        earlier().filter(move |(_, status)| sent(*status)).map(|(number, _)| *number)
-    };
+    let whole = || earlier().filter(|(_, status)| status.is_some_and(Status::is_whole)).map(|(number, _)| *number);
     let of = |number: &u32| recorded.get(number);
     let passed = whole().filter(|number| of(number) == Some(&Recorded::Passed)).max();
     let silent = || whole().filter(|number| of(number) != Some(&Recorded::Failed)).max();
@@ -139,7 +136,7 @@ mod tests {
         ) {
             let list: Vec<_> = history.iter().map(|(number, status)| (*number, *status)).collect();
             let may = |number: u32| {
-                let finished = matches!(history.get(&number), Some(Some(Status::Deployed | Status::Superseded)));
+                let finished = history.get(&number).copied().flatten().is_some_and(Status::is_whole);
                 number < current && finished && recorded.get(&number) != Some(&Recorded::Failed)
             };
             let good = |number: u32| may(number) && recorded.get(&number) == Some(&Recorded::Passed);

@@ -266,6 +266,12 @@ impl Status {
     pub const fn is_pending(self) -> bool {
         matches!(self, Self::PendingInstall | Self::PendingUpgrade | Self::PendingRollback)
     }
+
+    /// Whether Helm came to an end with it, so that one can go back to it.
+    #[must_use]
+    pub const fn is_whole(self) -> bool {
+        matches!(self, Self::Deployed | Self::Superseded)
+    }
 }
 
 /// The record as it is written.

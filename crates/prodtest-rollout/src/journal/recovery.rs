@@ -4,56 +4,23 @@
 //! `pending-upgrade` or `pending-rollback`, and leaves it `deployed`; one that is `pending-install` has nothing to go
 //! back to, and `helm uninstall` frees it.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::{Holder, Journal, OnFailure, Phase};
+use crate::helm::{History, Status};
 
 /// Helm's default timeout: a release that is pending for longer has no Helm of that timeout behind it any more.
 pub const PENDING_PATIENCE: Duration = Duration::from_secs(300);
-
-/// What Helm calls a revision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It is what runs.
-    Deployed,
-    /// It was.
-    Superseded,
-    /// Helm gave up on it.
-    Failed,
-    /// A first install is under way, or was cut off.
-    PendingInstall,
-    /// So is an upgrade.
-    PendingUpgrade,
-    /// So is a rollback.
-    PendingRollback,
-    /// So is an uninstall.
-    Uninstalling,
-    /// It was uninstalled, and its history kept.
-    Uninstalled,
-    /// Anything else.
-    Unknown,
-}
-
-impl State {
-    /// Whether Helm refuses to touch the release.
-    #[must_use]
-    pub const fn is_pending(self) -> bool {
-        matches!(self, Self::PendingInstall | Self::PendingUpgrade | Self::PendingRollback)
-    }
-
-    /// Whether Helm came to an end with it, so that one can go back to it.
-    const fn is_whole(self) -> bool {
-        matches!(self, Self::Deployed | Self::Superseded)
-    }
-}
 
 /// A revision in Helm's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revision {
     /// Its number.
     pub number: u32,
-    /// What Helm calls it.
-    pub state: State,
+    /// What Helm thinks of it.
+    pub state: Status,
 }
 
 /// What Helm has of a release.
@@ -63,6 +30,22 @@ pub struct HelmState {
     pub history: Vec<Revision>,
     /// How long ago the newest was written (`last_deployed`).
     pub age: Duration,
+}
+
+impl HelmState {
+    /// What a history comes to at that time. A record that cannot be read is of unknown status.
+    #[must_use]
+    pub fn of(history: &History, now: Timestamp) -> Self {
+        let newest = history.newest().and_then(|newest| newest.release.as_ref().ok());
+        let age = newest.and_then(|release| release.last_deployed).map(|at| now.duration_since(at));
+        let revision =
+            |(number, status): (u32, Option<Status>)| Revision { number, state: status.unwrap_or(Status::Unknown) };
+        Self {
+            history: history.statuses().into_iter().map(revision).collect(),
+            // One of the future is of a clock that goes ahead.
+            age: age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default(),
+        }
+    }
 }
 
 /// What is to be done.
@@ -104,9 +87,9 @@ pub fn plan_recovery(journal: Option<&Journal>, helm: &HelmState, alive: Option<
     let Some(current) = helm.history.last() else { return settled };
     let ours = touched.filter(|journal| current.number > journal.from.unwrap_or(0));
     match (ours, current.state) {
-        (Some(journal), state) if state.is_pending() || state == State::Uninstalling => put_back(journal, helm),
+        (Some(journal), state) if state.is_pending() || state == Status::Uninstalling => put_back(journal, helm),
         (None, state) if state.is_pending() => free(helm, *current, asked),
-        (None, State::Uninstalling) => refuse("Helm is uninstalling it, or was cut off: run `helm uninstall` again"),
+        (None, Status::Uninstalling) => refuse("Helm is uninstalling it, or was cut off: run `helm uninstall` again"),
         (Some(journal), _) => settle(journal, helm, *current),
         (None, _) => settled,
     }
@@ -122,7 +105,7 @@ fn settle(journal: &Journal, helm: &HelmState, current: Revision) -> Recovery {
         Phase::RollingBack if by_another && whole => Recovery::MarkDone,
         Phase::RollingBack => put_back(journal, helm),
         // Somebody else went on since.
-        _ if by_another || current.state == State::Uninstalled => Recovery::MarkDone,
+        _ if by_another || current.state == Status::Uninstalled => Recovery::MarkDone,
         // Nobody lived to judge it, and with an uninstall its volumes would go.
         _ if journal.from.is_none() && whole => Recovery::MarkDone,
         _ if journal.on_failure == OnFailure::Rollback => put_back(journal, helm),
@@ -168,7 +151,7 @@ fn free(helm: &HelmState, current: Revision, asked: bool) -> Recovery {
     }
     match last_whole(helm) {
         Some(to) => Recovery::Rollback { to },
-        None if current.state == State::PendingInstall => Recovery::Uninstall,
+        None if current.state == Status::PendingInstall => Recovery::Uninstall,
         None => refuse("no revision that Helm still has was ever whole, so there is none to go back to"),
     }
 }
@@ -185,23 +168,6 @@ fn last_whole(helm: &HelmState) -> Option<u32> {
 
 fn refuse(why: &str) -> Recovery {
     Recovery::Refuse { why: why.to_owned() }
-}
-
-/// In Helm's own words.
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Deployed => "deployed",
-            Self::Superseded => "superseded",
-            Self::Failed => "failed",
-            Self::PendingInstall => "pending-install",
-            Self::PendingUpgrade => "pending-upgrade",
-            Self::PendingRollback => "pending-rollback",
-            Self::Uninstalling => "uninstalling",
-            Self::Uninstalled => "uninstalled",
-            Self::Unknown => "of unknown state",
-        })
-    }
 }
 
 #[cfg(test)]

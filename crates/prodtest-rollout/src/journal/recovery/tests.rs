@@ -16,7 +16,7 @@ fn journal(phase: Phase, from: Option<u32>, good: Option<u32>) -> Journal {
     Journal { phase, from, good, ..journal }
 }
 
-fn helm(states: &[State]) -> HelmState {
+fn helm(states: &[Status]) -> HelmState {
     let history = (1..).zip(states).map(|(number, state)| Revision { number, state: *state }).collect();
     HelmState { history, age: LONG }
 }
@@ -28,7 +28,7 @@ fn done(helm: &HelmState, recovery: &Recovery) -> Option<HelmState> {
         Recovery::Rollback { to } => {
             let newest = helm.history.last()?;
             helm.history.iter().find(|one| one.number == *to && !one.state.is_pending())?;
-            after.history.push(Revision { number: newest.number + 1, state: State::Deployed });
+            after.history.push(Revision { number: newest.number + 1, state: Status::Deployed });
         }
         Recovery::Uninstall => after.history.clear(),
         _ => {}
@@ -36,8 +36,8 @@ fn done(helm: &HelmState, recovery: &Recovery) -> Option<HelmState> {
     Some(after)
 }
 
-fn any_state() -> impl Strategy<Value = State> {
-    use State::{
+fn any_state() -> impl Strategy<Value = Status> {
+    use Status::{
         Deployed, Failed, PendingInstall, PendingRollback, PendingUpgrade, Superseded, Uninstalled, Uninstalling,
         Unknown,
     };
@@ -122,7 +122,7 @@ proptest! {
 
 #[test]
 fn an_upgrade_that_was_cut_off_goes_back_to_the_good_revision() {
-    use State::{Deployed, Failed, PendingRollback, PendingUpgrade, Superseded};
+    use Status::{Deployed, Failed, PendingRollback, PendingUpgrade, Superseded};
     let to_one = Recovery::Rollback { to: 1 };
     let upgrading = journal(Phase::Upgrading, Some(2), Some(1));
     assert_eq!(plan_recovery(Some(&upgrading), &helm(&[Superseded, Deployed, PendingUpgrade]), None, false), to_one);
@@ -137,16 +137,16 @@ fn an_upgrade_that_was_cut_off_goes_back_to_the_good_revision() {
 #[test]
 fn even_what_is_kept_on_failure_is_not_left_pending() {
     let kept = Journal { on_failure: OnFailure::Keep, ..journal(Phase::Upgrading, Some(1), Some(1)) };
-    let pending = helm(&[State::Deployed, State::PendingUpgrade]);
+    let pending = helm(&[Status::Deployed, Status::PendingUpgrade]);
     assert_eq!(plan_recovery(Some(&kept), &pending, None, false), Recovery::Rollback { to: 1 });
-    let failed = helm(&[State::Deployed, State::Failed]);
+    let failed = helm(&[Status::Deployed, Status::Failed]);
     assert_eq!(plan_recovery(Some(&kept), &failed, None, false), Recovery::MarkDone);
 }
 
 #[test]
 fn a_first_install_that_never_got_there_is_uninstalled() {
     let first = journal(Phase::Upgrading, None, None);
-    for state in [State::PendingInstall, State::Failed, State::Uninstalling] {
+    for state in [Status::PendingInstall, Status::Failed, Status::Uninstalling] {
         assert_eq!(plan_recovery(Some(&first), &helm(&[state]), None, false), Recovery::Uninstall, "{state:?}");
     }
     assert_eq!(plan_recovery(Some(&first), &helm(&[]), None, false), Recovery::MarkDone, "Helm had not begun");
@@ -154,7 +154,7 @@ fn a_first_install_that_never_got_there_is_uninstalled() {
 
 #[test]
 fn a_first_install_that_nobody_judged_is_not_taken_away() {
-    let installed = helm(&[State::Deployed]);
+    let installed = helm(&[Status::Deployed]);
     assert_eq!(plan_recovery(Some(&journal(Phase::Watching, None, None)), &installed, None, false), Recovery::MarkDone);
     let back = journal(Phase::RollingBack, None, None);
     assert_eq!(plan_recovery(Some(&back), &installed, None, false), Recovery::Uninstall, "it was judged");
@@ -163,19 +163,19 @@ fn a_first_install_that_nobody_judged_is_not_taken_away() {
 #[test]
 fn what_was_not_touched_yet_is_left_alone() {
     let backed_up = journal(Phase::BackedUp, Some(1), Some(1));
-    assert_eq!(plan_recovery(Some(&backed_up), &helm(&[State::Deployed]), None, false), Recovery::MarkDone);
+    assert_eq!(plan_recovery(Some(&backed_up), &helm(&[Status::Deployed]), None, false), Recovery::MarkDone);
     let upgrading = journal(Phase::Upgrading, Some(1), Some(1));
-    assert_eq!(plan_recovery(Some(&upgrading), &helm(&[State::Deployed]), None, false), Recovery::MarkDone);
-    let by_another = helm(&[State::Superseded, State::Superseded, State::Deployed]);
+    assert_eq!(plan_recovery(Some(&upgrading), &helm(&[Status::Deployed]), None, false), Recovery::MarkDone);
+    let by_another = helm(&[Status::Superseded, Status::Superseded, Status::Deployed]);
     assert_eq!(plan_recovery(Some(&upgrading), &by_another, None, false), Recovery::MarkDone);
     // Somebody's Helm runs: it is not of the run that had only backed up.
-    let pending = HelmState { age: Duration::ZERO, ..helm(&[State::Deployed, State::PendingUpgrade]) };
+    let pending = HelmState { age: Duration::ZERO, ..helm(&[Status::Deployed, Status::PendingUpgrade]) };
     assert!(matches!(plan_recovery(Some(&backed_up), &pending, None, true), Recovery::Refuse { .. }));
 }
 
 #[test]
 fn a_rollback_that_ended_is_only_written_down() {
     let back = journal(Phase::RollingBack, Some(1), Some(1));
-    let ended = helm(&[State::Superseded, State::Superseded, State::Deployed]);
+    let ended = helm(&[Status::Superseded, Status::Superseded, Status::Deployed]);
     assert_eq!(plan_recovery(Some(&back), &ended, None, false), Recovery::MarkDone);
 }

@@ -77,6 +77,14 @@ impl Probe {
         self.record.settled()
     }
 
+    /// Waits until that many more requests have ended, each of which has its deadline.
+    pub async fn more(&self, requests: u64) {
+        let mut settled = self.settled();
+        let enough = settled.borrow().saturating_add(requests);
+        // Whoever sends is there for as long as this is.
+        let _ = settled.wait_for(|ended| *ended >= enough).await;
+    }
+
     /// What was seen so far.
     #[must_use]
     pub fn snapshot(&self) -> ProbeFacts {

@@ -18,10 +18,11 @@ use crate::{facts::Trouble, section::OnFailure};
 
 /// How long a lock that is not sure is waited for: as long as the API may be away.
 pub(super) const SURE: Duration = Duration::from_secs(60);
-/// How long the probe looks before anything is changed.
-const BASELINE: Duration = Duration::from_secs(1);
-/// How long the probe looks on after the last of the old pods has gone: proxies learn of it late.
-const AFTERMATH: Duration = Duration::from_secs(1);
+/// How many seconds' worth of requests the probe sends before anything is changed, and again after the last of the old
+/// pods has gone: proxies learn of it late.
+const LOOKS: u64 = 1;
+/// How long those may take.
+const LOOKS_WITHIN: Duration = Duration::from_secs(30);
 /// How long old pods may take to end, whatever their grace period says.
 const OLD_PODS: Duration = Duration::from_secs(120);
 /// Longer than any request of the probe may wait its turn.
@@ -131,7 +132,7 @@ async fn start_probe(session: &mut Session<'_>) -> Step<Option<Probe>> {
     let options =
         Options { rate: plan.rate, timeout: plan.timeout.0, concurrency: PROBE_RUNS.max(plan.rate as usize * 4) };
     let probe = Probe::start(client, target, options, session.begin);
-    session.run.unless_stopped(tokio::time::sleep(BASELINE)).await?;
+    look_on(session, &probe).await?;
     probe.mark_change();
     Ok(Some(probe))
 }
@@ -146,6 +147,15 @@ pub(super) async fn wait_for_old_pods(session: &Session<'_>, rendered: &Rendered
     };
     session.note("served-throughout", "until the old pods have ended");
     let _ = session.run.unless_stopped(timeout(OLD_PODS, gone)).await?;
-    session.run.unless_stopped(tokio::time::sleep(AFTERMATH)).await?;
+    match &live.probe {
+        Some(probe) => look_on(session, probe).await,
+        None => Ok(()),
+    }
+}
+
+/// Lets the probe look for a while. One that gets nowhere says so itself, when it is judged.
+async fn look_on(session: &Session<'_>, probe: &Probe) -> Step {
+    let requests = session.plan.probe.as_ref().map_or(0, |plan| u64::from(plan.rate)) * LOOKS;
+    let _ = session.run.unless_stopped(timeout(LOOKS_WITHIN, probe.more(requests))).await?;
     Ok(())
 }

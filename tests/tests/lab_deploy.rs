@@ -19,7 +19,7 @@ use xtask::lab::Lab;
 use crate::specimen::Installed;
 
 /// How many releases and gates run side by side.
-const SIDE_BY_SIDE: usize = 6;
+const SIDE_BY_SIDE: usize = 4;
 /// How often a fault is done to a machine that is too busy for the probe, which the gate says by itself.
 const ATTEMPTS: usize = 3;
 const BUSY: &str = "this machine was too busy";

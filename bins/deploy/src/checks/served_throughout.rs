@@ -31,7 +31,8 @@ pub(crate) fn declare(plan: &Plan) -> Check {
              `maxUnavailable` must be 0."
                 .to_owned(),
         ),
-        needs: vec![id("image"), id("backup"), id("upgrade")],
+        // Not the upgrade: while that fails, users are served or not all the same.
+        needs: vec![id("image"), id("backup")],
         limits: limits.collect(),
         ..Check::new(id(NAME), "no user noticed: a steady probe was answered throughout the rollout")
     }
@@ -49,7 +50,11 @@ pub(crate) fn judge(plan: &Plan, facts: &Facts) -> Judged {
         return Judged::skipped(id(NAME), why.clone());
     }
     let Some(seen) = &facts.probe else {
-        return not_reached(NAME, facts);
+        let refused = facts.upgrade.as_ref().is_some_and(|upgrade| upgrade.started_ms.is_none());
+        return match refused {
+            true => Judged::undetermined(id(NAME), "nothing was changed, for `deploy/upgrade` was refused beforehand"),
+            false => not_reached(NAME, facts),
+        };
     };
     if seen.before.requests > 0 && seen.before.ok == 0 && seen.before.answered > 0 {
         return Judged::skipped(id(NAME), "nothing was served before either, so there was nothing to interrupt");

@@ -14,6 +14,7 @@ use super::{
     Halt, Hold, Session, Step,
     upgrade::SURE,
     verdicts,
+    way::Way,
     way_back::{self, To},
 };
 use crate::{checks, section::OnFailure};
@@ -49,8 +50,14 @@ async fn undo(session: &mut Session<'_>, hold: &mut Hold, mut journal: Journal, 
         session.facts.remarks.push(format!("the lock on the release was lost, and nothing is put back: {standing:?}"));
         return;
     }
-    let reading = History::read(&hold.cluster, session.plan.namespace(), &session.plan.release);
-    let history = session.run.unless_overdue(reading).await.and_then(Result::ok);
+    let history = match &hold.way {
+        Way::Helm(_) => {
+            let reading = History::read(&hold.cluster, session.plan.namespace(), &session.plan.release);
+            session.run.unless_overdue(reading).await.and_then(Result::ok)
+        }
+        // Helm knows nothing of them, which does not mean that nothing was done.
+        Way::Manifests => None,
+    };
     // Told to stop before Helm had written anything down: there is nothing to undo.
     let untouched = history
         .as_ref()

@@ -6,9 +6,18 @@ use prodtest_gate::Outcome;
 use prodtest_testkit::{Done, GateCommand, Running};
 use prodtest_tests::{Release, shared};
 use rustix::process::Signal;
-use xtask::lab::{godel::Helm, until};
+use xtask::{
+    lab::{
+        godel::{Helm, RELEASE},
+        until,
+    },
+    sh,
+};
 
 use crate::eyes::{Eyes, Seen, helms, in_order, round};
+
+/// How often a moment is tried: Helm is pending for less than a second, and a busy machine may take longer to kill.
+const TRIES: usize = 5;
 
 /// What is deployed in a round.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,7 +97,9 @@ fn survives(namespace: &str, helm: Helm, moments: &[Moment]) {
     let _ = deploy(&release, helm, 1, Version::Good).run().expect_code(0);
     in_order(&release, &eyes, 1, "the first install");
     let mut good = 1;
-    for (number, moment) in (2..).zip(moments) {
+    let (mut moments, mut tries) = (moments.iter().peekable(), 0);
+    for number in 2.. {
+        let Some(moment) = moments.peek() else { return };
         let before = eyes.look();
         let running = deploy(&release, helm, number, moment.version).spawn();
         match moment.when {
@@ -97,15 +108,20 @@ fn survives(namespace: &str, helm: Helm, moments: &[Moment]) {
         }
         kill(&release, running);
         let left = eyes.look();
-        if let When::Seen(is_so) = moment.when {
-            assert!(is_so(&before, &left), "{}: it was over before the kill: {left:#?}", moment.name);
-        }
         let done = recover(&release, helm).expect_code(0);
         assert_eq!(done.outcomes("deploy"), [("restored".to_owned(), "passed".to_owned())], "{}", done.said());
         if moment.stays {
             good = number;
         }
         in_order(&release, &eyes, good, &format!("{}: {}", moment.name, done.said()));
+        tries += 1;
+        if matches!(moment.when, When::Seen(is_so) if !is_so(&before, &left)) {
+            // Recovered all the same; but it was another moment that was hit.
+            assert!(tries < TRIES, "{}: over before the kill, {TRIES} times: {left:#?}", moment.name);
+        } else {
+            moments.next();
+            tries = 0;
+        }
     }
 }
 
@@ -169,7 +185,7 @@ fn lab_recover_the_next_deploy_puts_things_in_order_first() {
     eyes.wait("pending-upgrade", |now| is_on(&before, now, 1, "pending-upgrade"));
     kill(&release, running);
     let done = deploy(&release, Helm::Three, 3, Version::Good).run().expect_code(0);
-    let _ = done.expect_said(&["pending-upgrade", "went back to revision 1"]);
+    let _ = done.expect_said(&["went back to revision 1"]);
     in_order(&release, &eyes, 3, "the deployment after the one that was cut off");
     // Cut off, gone back, deployed.
     assert_eq!(eyes.look().newest(), Some((4, "deployed")));
@@ -181,10 +197,18 @@ fn lab_recover_a_first_install_that_was_cut_off() {
     let Some(lab) = shared() else { return };
     let release = Release::prepare(&lab, "recover-first", false);
     let eyes = Eyes::of(&release);
-    let running = deploy(&release, Helm::Three, 1, Version::Good).spawn();
-    eyes.wait("pending-install", |now| now.newest() == Some((1, "pending-install")));
-    kill(&release, running);
-    assert_eq!(eyes.look().newest(), Some((1, "pending-install")));
+    let is_hit = (0..TRIES).any(|_| {
+        let running = deploy(&release, Helm::Three, 1, Version::Good).spawn();
+        eyes.wait("pending-install", |now| now.newest() == Some((1, "pending-install")));
+        kill(&release, running);
+        let is_hit = eyes.look().newest() == Some((1, "pending-install"));
+        if !is_hit {
+            let _ = recover(&release, Helm::Three).expect_code(0);
+            sh::quietly(release.helm(Helm::Three).expect("helm").args(["uninstall", RELEASE])).expect("it goes");
+        }
+        is_hit
+    });
+    assert!(is_hit, "over before the kill, {TRIES} times");
     let done = recover(&release, Helm::Three).expect_code(0);
     let _ = done.expect_said(&["took the release away"]);
     let seen = eyes.look();

@@ -5,7 +5,9 @@ mod fault;
 mod lab;
 pub mod registry;
 mod release;
+mod together;
 
 pub use fault::{ClusterFault, Injected};
 pub use lab::{OwnLab, shared};
 pub use release::Release;
+pub use together::side_by_side;

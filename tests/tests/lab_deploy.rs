@@ -7,13 +7,10 @@ mod specimen;
 #[path = "lab_deploy/upset.rs"]
 mod upset;
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Instant,
-};
+use std::time::Instant;
 
 use prodtest_testkit::{Fault, FaultTable, How};
-use prodtest_tests::shared;
+use prodtest_tests::{shared, side_by_side};
 use xtask::lab::Lab;
 
 use crate::specimen::Installed;
@@ -29,25 +26,14 @@ fn lab_deploy_every_fault_turns_exactly_its_checks_red() {
     let Some(lab) = shared() else { return };
     let table = FaultTable::of("deploy");
     assert!(table.faults.len() > 25, "the table is short: this looks in the wrong place");
-    let queue = Mutex::new(table.faults.iter());
-    let wrong = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..SIDE_BY_SIDE {
-            scope.spawn(|| {
-                loop {
-                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-                    let Some(fault) = next else { return };
-                    let begun = Instant::now();
-                    let said = differences(&lab, fault);
-                    // For who reads the log of CI.
-                    let word = if said.is_some() { "WRONG" } else { "ok" };
-                    println!("{:5.1} s  {word:<5}  {}", begun.elapsed().as_secs_f64(), fault.name);
-                    wrong.lock().unwrap_or_else(PoisonError::into_inner).extend(said);
-                }
-            });
-        }
+    let wrong = side_by_side(SIDE_BY_SIDE, &table.faults, |fault| {
+        let begun = Instant::now();
+        let said = differences(&lab, fault);
+        // For who reads the log of CI.
+        let word = if said.is_some() { "WRONG" } else { "ok" };
+        println!("{:5.1} s  {word:<5}  {}", begun.elapsed().as_secs_f64(), fault.name);
+        said
     });
-    let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 

@@ -1,11 +1,9 @@
 //! The smoke gate on a cluster, through the ingress: the same faults, the same checks red. The keys come from the
 //! cluster's Secrets.
 
-use std::sync::{Mutex, PoisonError};
-
 use prodtest_gate::Outcome;
 use prodtest_testkit::{FaultTable, How};
-use prodtest_tests::{Release, shared};
+use prodtest_tests::{Release, shared, side_by_side};
 
 /// How many services and gates run side by side.
 const SIDE_BY_SIDE: usize = 6;
@@ -30,26 +28,12 @@ fn lab_cluster_every_fault_turns_the_same_checks_red() {
     let table = FaultTable::of("smoke");
     let switches: Vec<_> = table.faults.iter().filter(|fault| matches!(fault.how, How::Godel(_))).collect();
     assert!(switches.len() > 10, "the table has no switches: this looks in the wrong place");
-    let queue = Mutex::new(switches.into_iter());
-    let wrong = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..SIDE_BY_SIDE {
-            scope.spawn(|| {
-                loop {
-                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-                    let Some(fault) = next else { return };
-                    let How::Godel(switch) = &fault.how else { continue };
-                    let release = Release::one(&lab, &format!("fault-{switch}"), &[switch]);
-                    let done = release.smoke().run();
-                    let differences = fault.differences("smoke", &done);
-                    if !differences.is_empty() {
-                        let said = format!("{}:\n  {}\n{}", fault.name, differences.join("\n  "), done.said());
-                        wrong.lock().unwrap_or_else(PoisonError::into_inner).push(said);
-                    }
-                }
-            });
-        }
+    let wrong = side_by_side(SIDE_BY_SIDE, switches, |fault| {
+        let How::Godel(switch) = &fault.how else { return None };
+        let release = Release::one(&lab, &format!("fault-{switch}"), &[switch]);
+        let done = release.smoke().run();
+        let differences = fault.differences("smoke", &done);
+        (!differences.is_empty()).then(|| format!("{}:\n  {}\n{}", fault.name, differences.join("\n  "), done.said()))
     });
-    let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }

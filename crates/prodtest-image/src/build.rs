@@ -8,7 +8,8 @@ mod program;
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 pub use self::program::Program;
-use crate::{Digest, InvalidReference, InvalidTag, Reference, Version, command::Undone, tag_of};
+use crate::{Digest, InvalidReference, InvalidTag, Reference, Version, tag_of};
+use prodtest_process::Undone;
 
 /// What is built, and where it goes.
 #[derive(Clone, Debug)]

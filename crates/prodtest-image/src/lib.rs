@@ -6,7 +6,6 @@
 //! nothing of the image.
 
 mod build;
-mod command;
 mod digest;
 mod facts;
 mod platform;

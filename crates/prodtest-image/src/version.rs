@@ -2,13 +2,11 @@
 
 use std::{path::Path, time::Duration};
 
+use prodtest_process::{Done, Undone, program, run};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    command::{Done, Undone, program, run},
-    reference::is_tag,
-};
+use crate::reference::is_tag;
 
 /// Looking whether files changed reads all of a large repository.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -99,9 +97,9 @@ async fn git(folder: &Path, arguments: &[&str]) -> Result<Done, VersionError> {
     command.current_dir(folder).env("GIT_OPTIONAL_LOCKS", "0");
     run(command, PATIENCE).await.map_err(|undone| match undone {
         // That the folder is missing looks the same.
-        Undone::Missing(_) if folder.is_dir() => VersionError::NoGit,
-        Undone::Missing(_) => VersionError::NoRepository(folder.display().to_string()),
-        undone @ (Undone::Unusable(..) | Undone::Late(..)) => VersionError::Git(undone.to_string()),
+        Undone::Missing(..) if folder.is_dir() => VersionError::NoGit,
+        Undone::Missing(..) => VersionError::NoRepository(folder.display().to_string()),
+        undone @ (Undone::Unusable(..) | Undone::GivenUp { .. }) => VersionError::Git(undone.to_string()),
     })
 }
 

@@ -7,15 +7,13 @@ use std::{
     time::Duration,
 };
 
+use prodtest_process::{Done, program, run};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
 use super::{Build, BuildError, digest};
-use crate::{
-    Digest, Reference,
-    command::{Done, program, run},
-};
+use crate::{Digest, Reference};
 
 /// How long a program may take to say that it is there. An engine that hangs is none.
 const THERE: Duration = Duration::from_secs(10);

@@ -1,4 +1,5 @@
-//! Runs a program: in a process group of its own, for a limited time, keeping the end of what it prints.
+//! Programs of others, such as `git`, `docker` and test suites: run in a process group of their own, for a limited time,
+//! keeping the end of what they print. Nothing of a group is left behind.
 
 use std::{
     ffi::OsStr,
@@ -11,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     process::{Child, Command},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 /// How long to wait for the last words of a program that has ended. Who left its group may hold its output open.
@@ -21,48 +22,76 @@ const OUTPUT: usize = 16 * 1024;
 
 /// How a program ended, and what it printed last.
 #[derive(Debug)]
-pub(crate) struct Done {
-    pub(crate) status: ExitStatus,
-    pub(crate) out: String,
-    pub(crate) err: String,
+pub struct Done {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// The last of what it wrote to standard output.
+    pub out: String,
+    /// The last of what it wrote to standard error.
+    pub err: String,
 }
 
 impl Done {
     /// What it printed, for who looks for a reason: programs are not of one mind where that goes.
-    pub(crate) fn said(&self) -> String {
+    #[must_use]
+    pub fn said(&self) -> String {
         format!("{}{}", self.out, self.err).trim().to_owned()
     }
 }
 
 /// Why a program did not end by itself.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Undone {
+pub enum Undone {
     /// It is not there.
     #[error("`{0}` is not installed")]
-    Missing(String),
+    Missing(String, io::Error),
     /// It is there, and did not start, or could not be waited for.
     #[error("`{0}` could not be run: {1}")]
     Unusable(String, io::Error),
-    /// The time was over.
-    #[error("`{0}` had not ended after {secs} s; the last it said: {2}", secs = .1.as_secs_f64())]
-    Late(String, Duration, String),
+    /// It was given up.
+    #[error("`{name}` was given up: {why}; the last it said: {said}", said = .done.said())]
+    GivenUp {
+        /// The program.
+        name: String,
+        /// Why.
+        why: String,
+        /// What it had printed by then.
+        done: Box<Done>,
+    },
 }
 
 /// A program with its arguments, to be run for no longer than `limit`. Its language is that of the tests of what it
 /// says: English.
-pub(crate) fn program<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>) -> Command {
+#[must_use]
+pub fn program<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(name);
     command.args(arguments).env("LC_ALL", "C");
     command
 }
 
-/// Runs it to its end. Nothing of its process group is left behind, also when this future is dropped.
-pub(crate) async fn run(mut command: Command, limit: Duration) -> Result<Done, Undone> {
+/// Runs it to its end, for no longer than `limit`.
+///
+/// # Errors
+/// When it could not be started, or had not ended by then.
+pub async fn run(command: Command, limit: Duration) -> Result<Done, Undone> {
+    run_until(command, async {
+        sleep(limit).await;
+        format!("it had not ended after {} s", limit.as_secs_f64())
+    })
+    .await
+}
+
+/// Runs it to its end, or until there is a reason to give it up. Nothing of its process group is left behind, also when
+/// this future is dropped.
+///
+/// # Errors
+/// When it could not be started, or was given up.
+pub async fn run_until(mut command: Command, given_up: impl Future<Output = String>) -> Result<Done, Undone> {
     let name = command.as_std().get_program().to_string_lossy().into_owned();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
     let mut child = match command.spawn() {
         Ok(child) => child,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Undone::Missing(name)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Undone::Missing(name, error)),
         Err(error) => return Err(Undone::Unusable(name, error)),
     };
     let group = Group::of(&child);
@@ -81,7 +110,10 @@ pub(crate) async fn run(mut command: Command, limit: Duration) -> Result<Done, U
                 }
             }
         };
-        let ended = timeout(limit, waiting).await;
+        let ended = tokio::select! {
+            ended = waiting => Ok(ended),
+            why = given_up => Err(why),
+        };
         // What it left running ends here, or its output would stay open as long as that lives.
         drop(group);
         if !silent {
@@ -94,7 +126,7 @@ pub(crate) async fn run(mut command: Command, limit: Duration) -> Result<Done, U
     match ended {
         Ok(Ok(status)) => Ok(done(status)),
         Ok(Err(error)) => Err(Undone::Unusable(name, error)),
-        Err(_) => Err(Undone::Late(name, limit, done(ExitStatus::default()).said())),
+        Err(why) => Err(Undone::GivenUp { name, why, done: Box::new(done(ExitStatus::default())) }),
     }
 }
 
@@ -147,14 +179,15 @@ mod tests {
         let begun = Instant::now();
         let late =
             run(program("sh", ["-c", "sleep 60 & echo $!; wait"]), Duration::from_millis(500)).await.unwrap_err();
-        let Undone::Late(_, _, said) = &late else { panic!("{late}") };
+        let Undone::GivenUp { done, .. } = &late else { panic!("{late}") };
+        let said = done.said();
         assert!(begun.elapsed() < Duration::from_secs(10));
         let stat = format!("/proc/{}/stat", said.trim());
         // A killed child stays a zombie until somebody takes it; it runs no more.
         let state = || std::fs::read_to_string(&stat).unwrap_or_else(|_| ") Z".to_owned());
         while !(state().contains(") Z") || state().contains(") X")) {
             assert!(begun.elapsed() < Duration::from_secs(10), "it still runs: {}", state());
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            sleep(Duration::from_millis(10)).await;
         }
     }
 

@@ -45,8 +45,6 @@ pub enum Stage {
     Lint,
     /// The lab, and what is tested on it.
     Lab,
-    /// The deploy gate on the lab, end to end. Only when it is asked for: on a busy machine some of it is not steady yet.
-    Rollouts,
     /// The actions under act, the templates under gitlab-ci-local, the reports against their schemas.
     Platforms,
 }
@@ -82,8 +80,7 @@ impl Stage {
                 sh::run(cargo_test().args(["--no-fail-fast", "--"]).args(skips))
             }
             Self::Lint => lint::run(),
-            Self::Lab => on_lab(&STEADY),
-            Self::Rollouts => on_lab(&ROLLOUTS),
+            Self::Lab => on_lab(),
             Self::Platforms => {
                 tools::ensure_all()?;
                 build()?;
@@ -109,16 +106,11 @@ const LABS: [&str; 9] = [
     "lab_recover_",
 ];
 
-/// The files of the stage `lab`.
-const STEADY: [&str; 4] = ["lab_cluster", "lab_demo", "lab_life", "lab_nodes"];
-/// Those of the stage `rollouts`.
-const ROLLOUTS: [&str; 5] = ["lab_deploy", "lab_manifests", "lab_patience", "lab_platforms", "lab_recover"];
-
 /// The name of the lab that the tests share.
 pub const SHARED: &str = "test";
 
 /// Tests the lab, and what is tested on it: one for all that do no harm to each other, and one for each that does.
-fn on_lab(files: &[&str]) -> Result<()> {
+fn on_lab() -> Result<()> {
     if let Err(why) = lab::up::possible() {
         ensure!(!env::in_ci(), "{why:#}");
         say::line(format_args!("SKIPPED: {why:#}"));
@@ -136,10 +128,7 @@ fn on_lab(files: &[&str]) -> Result<()> {
     // What a run that was killed left: it may be of another state of this clone.
     lab::down(&lab)?;
     lab::up(&lab, &lab::up::Options::default())?;
-    let tested = {
-        let files = files.iter().flat_map(|file| ["--test", file]);
-        sh::run(cargo_test().arg("--no-fail-fast").args(files).args(["--", "--test-threads=3"]))
-    };
+    let tested = sh::run(cargo_test().args(["--no-fail-fast", "--test", "lab_*", "--", "--test-threads=3"]));
     lab::down(&lab)?;
     tested
 }
@@ -173,8 +162,7 @@ fn cargo_test() -> Command {
 /// # Errors
 /// When one was red.
 pub fn run(options: &Options) -> Result<()> {
-    let usual: Vec<Stage> = Stage::value_variants().iter().copied().filter(|stage| *stage != Stage::Rollouts).collect();
-    let stages = if options.stages.is_empty() { &usual } else { &options.stages };
+    let stages = if options.stages.is_empty() { Stage::value_variants() } else { &options.stages };
     let mut done: Vec<(Stage, Duration, Result<()>)> = Vec::new();
     for &stage in stages {
         say::title(stage.name());

@@ -140,7 +140,7 @@ fn lab_manifests_are_deployed_with_the_digest_and_a_bad_tag_is_taken_back() {
     let before = manifests.objects();
     let done = manifests.gate().arg("--dry-run").run();
     assert_eq!(done.code(), Some(0), "{}", done.said());
-    let shown = done.record("deploy").notes.concat();
+    let shown = done.record("deploy").listings[0].text.clone();
     assert!(shown.contains("-spec.replicas: 1\n+spec.replicas: 2\n"), "{shown}");
     assert_eq!(manifests.objects(), before, "the dry run did it");
 

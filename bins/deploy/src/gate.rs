@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prodtest_cli::{CommandLine, Input, Refusal};
 use prodtest_config::{ConfigError, SecretRef, Secrets};
-use prodtest_gate::{Check, Control, Figure, Gate, Judged, Quantity, Rule, Run};
+use prodtest_gate::{Check, Control, Figure, Gate, Judged, Listing, Quantity, Rule, Run};
 use prodtest_http::ClientOptions;
 use prodtest_image::{Login, Registry, RegistryOptions};
 use prodtest_kube::{Access, NoServer, Server};
@@ -57,11 +57,14 @@ impl Gate for Deploy {
     }
 
     fn remarks(_plan: &Plan, facts: &Facts) -> Vec<String> {
-        let diff = facts.diff.iter().map(|diff| match diff.as_str() {
-            "" => "nothing would be changed".to_owned(),
-            diff => format!("what would be changed:\n{diff}"),
-        });
-        diff.chain(facts.remarks.iter().cloned()).collect()
+        let nothing = facts.diff.iter().filter(|diff| diff.is_empty()).map(|_| "nothing would be changed".to_owned());
+        nothing.chain(facts.remarks.iter().cloned()).collect()
+    }
+
+    fn listings(_plan: &Plan, facts: &Facts) -> Vec<Listing> {
+        let title = || "what would be changed".to_owned();
+        let diff = facts.diff.iter().filter(|diff| !diff.is_empty());
+        diff.map(|diff| Listing { title: title(), text: diff.clone() }).collect()
     }
 
     fn figures(plan: &Plan, facts: &Facts) -> Vec<Figure> {

@@ -55,6 +55,7 @@ pub(crate) fn green() -> RunRecord {
         controls: Vec::new(),
         figures: vec![Figure { name: "slowest-ms".into(), value: Quantity::milliseconds(212.5) }],
         notes: Vec::new(),
+        listings: Vec::new(),
         pardons: Pardons::default(),
         plan: serde_json::Value::Null,
         facts: serde_json::Value::Null,

@@ -47,6 +47,7 @@ pub(crate) fn conclude<G: Gate>(about: About, plan: &G::Plan, facts: &G::Facts) 
         checks: settled.checks,
         findings: settled.findings,
         notes: settled.notes.into_iter().chain(G::remarks(plan, facts)).chain(misconfigured.clone()).collect(),
+        listings: G::listings(plan, facts),
         digest: G::digest(plan, facts).or_else(|| about.digest.clone()),
         ..record::<G>(about, plan, facts_json)
     };
@@ -92,6 +93,7 @@ fn record<G: Gate>(about: About, plan: &G::Plan, facts: serde_json::Value) -> Ru
         controls: Vec::new(),
         figures: Vec::new(),
         notes: Vec::new(),
+        listings: Vec::new(),
         pardons: about.pardons,
         plan: serde_json::to_value(plan).unwrap_or_default(),
         facts,

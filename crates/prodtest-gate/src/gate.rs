@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Check, CheckId, Control, Figure, Judged, Outcome, Run};
+use crate::{Check, CheckId, Control, Figure, Judged, Listing, Outcome, Run};
 
 /// A gate: a plan (what to look at and the limits), facts (what was seen) and the two steps between them.
 ///
@@ -45,6 +45,11 @@ pub trait Gate {
 
     /// Pure: remarks that change no verdict, for every report.
     fn remarks(_plan: &Self::Plan, _facts: &Self::Facts) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Pure: texts of several lines for every report, such as what would be changed.
+    fn listings(_plan: &Self::Plan, _facts: &Self::Facts) -> Vec<Listing> {
         Vec::new()
     }
 

@@ -30,7 +30,7 @@ pub use gate::{Gate, Progress};
 pub use id::{CheckId, InvalidCheckId};
 pub use judged::Judged;
 pub use outcome::{Outcome, Verdict};
-pub use record::{CheckRecord, Figure, RunRecord, SCHEMA_VERSION};
+pub use record::{CheckRecord, Figure, Listing, RunRecord, SCHEMA_VERSION};
 pub use redact::{MIN_SECRET_LEN, Redactor};
 pub use rule::Rule;
 pub use run::{Run, Stop};

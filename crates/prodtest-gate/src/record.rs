@@ -52,6 +52,9 @@ pub struct RunRecord {
     /// Remarks that change no verdict: a waiver that excused nothing, a report that could not be published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Texts of several lines that are shown as they are: what a dry run would change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listings: Vec<Listing>,
     /// What excuses what, as configured for this run.
     #[serde(default)]
     pub pardons: crate::Pardons,
@@ -119,6 +122,16 @@ impl CheckRecord {
     pub const fn blocks(&self) -> bool {
         self.outcome.blocks() && self.pardon.is_none()
     }
+}
+
+/// A text of several lines, such as a diff.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Listing {
+    /// What it is.
+    pub title: String,
+    /// Its lines.
+    pub text: String,
 }
 
 /// A main figure of a gate: an output of its action.

@@ -1,8 +1,8 @@
 //! Records for the tests: a green one, a red one, a flood, and what strangers say.
 
 use prodtest_gate::{
-    Check, CheckId, CheckRecord, Control, Evidence, Figure, Finding, Mark, Outcome, Pardon, Pardons, Place, Quantity,
-    RunRecord, SCHEMA_VERSION, Series, Severity, Unit, Verdict,
+    Check, CheckId, CheckRecord, Control, Evidence, Figure, Finding, Listing, Mark, Outcome, Pardon, Pardons, Place,
+    Quantity, RunRecord, SCHEMA_VERSION, Series, Severity, Unit, Verdict,
 };
 use proptest::prelude::*;
 
@@ -78,6 +78,7 @@ pub(crate) fn green() -> RunRecord {
         }],
         figures: vec![Figure { name: "slowest-ms".into(), value: Quantity::milliseconds(212.5) }],
         notes: Vec::new(),
+        listings: Vec::new(),
         pardons: Pardons::default(),
         plan: serde_json::json!({ "url": "http://127.0.0.1:7373", "within": "2s" }),
         facts: serde_json::json!({ "health": { "status": 200, "took-ms": 34.0 } }),
@@ -157,6 +158,7 @@ pub(crate) fn saying(text: &str) -> RunRecord {
     }
     record.controls[0].detail = text.to_owned();
     record.notes.push(text.to_owned());
+    record.listings = vec![Listing { title: text.to_owned(), text: text.to_owned() }];
     record.stopped = Some(text.to_owned());
     record.environment = text.to_owned();
     record.service = text.to_owned();

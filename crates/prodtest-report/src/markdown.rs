@@ -1,6 +1,6 @@
 //! Markdown for GitHub's step summary and for comments: the verdict, the checks, then what is wrong, worst first.
 
-use prodtest_gate::{CheckRecord, Finding, Outcome, RunRecord};
+use prodtest_gate::{CheckRecord, Finding, Listing, Outcome, RunRecord};
 
 use crate::{
     Format,
@@ -19,6 +19,8 @@ pub const COMMENT_BYTES: usize = 60 * 1024;
 const MAX_INLINE: usize = 200;
 /// How many controls, pardons and notes are listed.
 const MAX_LISTED: usize = 20;
+/// How much of a listing is shown, in bytes.
+const MAX_LISTING: usize = 8 * 1024;
 /// The longest line of a list or a table.
 const MAX_LINE: usize = 600;
 
@@ -156,7 +158,13 @@ fn tail(record: &RunRecord) -> String {
         ("Pardons", pardons),
         ("Notes", record.notes.clone()),
     ];
-    tail.into_iter().map(|(title, lines)| list(title, &lines)).collect()
+    let tail = tail.into_iter().map(|(title, lines)| list(title, &lines));
+    tail.chain(record.listings.iter().take(MAX_LISTED).map(listing)).collect()
+}
+
+/// A listing is never at the start of a line, as no text from strangers is.
+fn listing(listing: &Listing) -> String {
+    format!("- {}\n\n{}", short(&listing.title), block("text", &text::cut(&listing.text, MAX_LISTING), 2))
 }
 
 fn list(title: &str, lines: &[String]) -> String {

@@ -19,6 +19,8 @@ const MAX_PROBLEMS: usize = 200;
 const MAX_PLOTS: usize = 40;
 const MAX_EVIDENCE: usize = 50;
 const MAX_LISTED: usize = 100;
+/// How much of a listing is shown, in bytes.
+const MAX_LISTING: usize = 256 * 1024;
 /// How much of the plan and of the facts is shown.
 const MAX_JSON: usize = 256 * 1024;
 
@@ -46,6 +48,7 @@ pub(crate) struct Page {
     pardons: Vec<(String, String)>,
     more_pardons: usize,
     notes: Vec<String>,
+    listings: Vec<(String, String)>,
     plan: Excerpt,
     facts: Excerpt,
     run_file: String,
@@ -144,6 +147,14 @@ impl Page {
                 .into_iter()
                 .take(MAX_LISTED)
                 .map(|(what, pardon)| (short(&what), short(&pardon.to_string())))
+                .collect(),
+            listings: record
+                .listings
+                .iter()
+                .take(MAX_LISTED)
+                .map(|listing| {
+                    (short(&listing.title), text::cut(&text::clean(&listing.text), MAX_LISTING).into_owned())
+                })
                 .collect(),
             notes: record.notes.iter().take(MAX_LISTED).map(|note| short(note)).collect(),
             plan: Excerpt::of(&record.plan),

@@ -16,6 +16,8 @@ use crate::{
 const MAX_PROBLEMS: usize = 25;
 /// The longest that a field is here, and the most lines of one.
 const MAX_FIELD: usize = 1200;
+/// How much of a listing is shown, in bytes; the record has it whole.
+const MAX_LISTING: usize = 32 * 1024;
 const MAX_FIELD_LINES: usize = 12;
 /// Narrower or wider than this, tables are hard to read.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=140;
@@ -38,6 +40,12 @@ pub fn terminal(record: &RunRecord, color: bool, width: usize) -> String {
     }
     for line in remarks(record) {
         shown.push_str(&format!("\n{}\n", wrap(&line, "  ", width)));
+    }
+    for listing in record.listings.iter().take(MAX_PROBLEMS) {
+        shown.push_str(&format!("\n{}\n", text::cut(&text::line(&listing.title), MAX_FIELD)));
+        for line in text::cut(&text::clean(&listing.text), MAX_LISTING).lines() {
+            shown.push_str(&format!("  {}\n", line.replace('\t', " ")));
+        }
     }
     shown.push('\n');
     shown.push_str(&paint.words(&words::closing(record), verdict_style(record.verdict)));
@@ -194,10 +202,20 @@ impl Paint {
 
 #[cfg(test)]
 mod tests {
+    use prodtest_gate::Listing;
     use proptest::prelude::*;
 
     use super::*;
     use crate::fixture;
+
+    #[test]
+    fn a_listing_keeps_its_lines() {
+        let diff = "a (live)\n-spec.replicas: 1\n+spec.replicas:\t2\n\u{1b}[31mred";
+        let listing = Listing { title: "what would be changed".into(), text: diff.into() };
+        let shown = terminal(&RunRecord { listings: vec![listing], ..fixture::green() }, false, 60);
+        let expected = "what would be changed\n  a (live)\n  -spec.replicas: 1\n  +spec.replicas: 2\n  red\n";
+        assert!(shown.contains(expected), "{shown}");
+    }
 
     #[test]
     fn a_red_run_ends_with_table_problems_and_a_line() {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use prodtest_gate::Outcome;
-use prodtest_testkit::{FaultTable, Flaw, GateCommand, Godel, binary};
+use prodtest_testkit::{FaultTable, Flaw, GateCommand, Godel, How, binary};
 
 /// How many services and gates run side by side. They mostly wait.
 const SIDE_BY_SIDE: usize = 6;
@@ -68,14 +68,20 @@ fn every_check_has_a_fault_that_turns_it_red() {
 fn every_switch_of_the_service_is_in_the_table() {
     let output = std::process::Command::new(binary("godel")).args(["--list-faults", "--json"]).output().unwrap();
     let switches: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
-    let table = FaultTable::of("smoke");
     assert!(switches.len() > 10, "{switches:?}");
     for switch in switches {
-        let name = switch["name"].as_str().unwrap();
-        let fault = table.faults.iter().find(|fault| fault.name == name);
-        let fault = fault.unwrap_or_else(|| panic!("`{name}` is not in tests/faults/smoke.yaml"));
+        let (name, told) = (switch["name"].as_str().unwrap(), switch["check"].as_str().unwrap());
+        let gate = told.split_once('/').map_or("smoke", |(gate, _)| gate);
+        let table = FaultTable::of(gate);
+        // By its name, or among what a deployment is told.
+        let is_it = |how: &How| match how {
+            How::Godel(switch) => switch == name,
+            How::Specimen(_) => format!("{how:?}").contains(&format!("\"{name}\"")),
+            _ => false,
+        };
+        let fault = table.faults.iter().find(|fault| is_it(&fault.how));
+        let fault = fault.unwrap_or_else(|| panic!("`{name}` is not in tests/faults/{gate}.yaml"));
         let red: Vec<&str> = fault.red.iter().map(String::as_str).collect();
-        let told = switch["check"].as_str().unwrap();
         assert_eq!(red, if told == "none" { vec![] } else { vec![told] }, "{name}");
     }
 }

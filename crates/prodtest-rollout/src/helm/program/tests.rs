@@ -71,8 +71,8 @@ async fn values_of_the_gate_are_on_stdin_and_in_no_argument() {
     let at = "--namespace n --kubeconfig /k --kube-context c";
     let given = "--values a.yaml --values b.yaml --values - --set-json replicas=3 -- godel chart";
     for (mode, flag) in [
-        (ValuesMode::default(), "--reset-values"),
-        (ValuesMode::ResetThenReuse, "--reset-then-reuse-values"),
+        (ValuesMode::Reset, "--reset-values"),
+        (ValuesMode::default(), "--reset-then-reuse-values"),
         (ValuesMode::Reuse, "--reuse-values"),
     ] {
         let (arguments, stdin) = told(|helm| helm.upgrade(&upgrade(mode))).await;

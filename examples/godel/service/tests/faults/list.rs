@@ -27,10 +27,29 @@ async fn every_fault_is_listed_and_tested() {
         assert_eq!(fault.as_object().unwrap().len(), 3);
         match name {
             "slow-start" => assert_eq!(check, "none"),
+            // No answer shows it: the pod does not live to give one.
+            "memory-hog" => assert_eq!(check, "deploy/rollout"),
             _ => names.push(name),
         }
     }
     assert_eq!(names, TESTED);
+}
+
+#[tokio::test]
+async fn what_takes_too_much_memory_does_not_live_to_serve() {
+    let limited = |arguments: &str| {
+        let godel = env!("CARGO_BIN_EXE_godel");
+        let mut shell = tokio::process::Command::new("sh");
+        // A gibibyte of addresses, where it takes two of memory.
+        shell.args(["-c", &format!("ulimit -v 1048576; exec {godel} {arguments}")]);
+        shell.env_clear().env("GODEL_API_KEY", KEY).kill_on_drop(true);
+        tokio::time::timeout(std::time::Duration::from_secs(20), async move { shell.output().await.unwrap() })
+    };
+    let hungry = limited("--listen 127.0.0.1:0 --fault memory-hog").await.expect("it ends");
+    let said = String::from_utf8_lossy(&hungry.stderr).into_owned();
+    assert!(hungry.status.code().is_none() && said.contains("memory allocation"), "{}: {said}", hungry.status);
+    let sober = limited("--list-faults").await.expect("it ends");
+    assert!(sober.status.success(), "the limit is for the fault alone");
 }
 
 #[tokio::test]

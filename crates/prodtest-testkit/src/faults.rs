@@ -66,6 +66,8 @@ pub struct Specimen {
     pub arguments: Vec<String>,
     /// Whether it runs the image of the reference service that has switches for faults.
     pub image_with_faults: bool,
+    /// Whether it shows itself by chance: a request must meet a pod in the moment between its end and the news of it.
+    pub by_chance: bool,
     /// What is done beforehand to what is beside the release, by name.
     pub upset: Option<String>,
 }

@@ -102,6 +102,8 @@ fn fresh(input: &Input<'_, Flags>, section: &Section) -> Result<Plan, Refusal> {
         .common
         .expect_version
         .clone()
+        // Who names a tag deploys that one, whatever the configuration says is there.
+        .or_else(|| flags.tag.clone())
         .or_else(|| environment.version.as_ref().map(|version| version.value.clone()))
         .or_else(|| tag.clone());
     if !matches!(action, Action::Recover) {

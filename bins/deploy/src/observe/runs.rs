@@ -6,9 +6,11 @@ use prodtest_http::Client;
 use prodtest_rollout::{
     apply::diff,
     helm::Document,
-    identity::{Ask, ask, list_pods, running},
+    identity::{Answer, Ask, VersionFacts, ask, list_pods, running},
     watch::RolloutVerdict,
 };
+
+use tokio::time::{Instant, sleep};
 
 use super::{Hold, Session, Step, upgrade::Rendered};
 use crate::{
@@ -18,6 +20,10 @@ use crate::{
 
 /// How often the version is asked for: behind a Service any of the pods may answer.
 const TIMES: u32 = 10;
+/// How long a new service may take to be known to all that stands before it.
+const SETTLED: Duration = Duration::from_secs(10);
+/// The time between two rounds of asking it.
+const PAUSE: Duration = Duration::from_millis(250);
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -52,10 +58,30 @@ pub(super) async fn look(session: &mut Session<'_>, hold: &Hold, rendered: &Rend
         && let Ok(url) = probe.url.join(&at.path)
     {
         let asked = Ask { url, field: at.field.clone(), times: TIMES, timeout: ANSWER };
-        session.facts.version = Some(session.run.unless_stopped(ask(&client, &asked)).await?);
+        let asking = async {
+            match session.facts.probe {
+                Some(_) => ask(&client, &asked).await,
+                None => ask_settled(&client, &asked).await,
+            }
+        };
+        session.facts.version = Some(session.run.unless_stopped(asking).await?);
     }
     session.finished("identity");
     Ok(())
+}
+
+/// Asks a service that nobody has asked before: what stands before the pods learns of them a moment after they are ready,
+/// and nothing tells when. What has no version then is asked for once more, for a while.
+async fn ask_settled(client: &Client, asked: &Ask) -> VersionFacts {
+    let end = Instant::now() + SETTLED;
+    loop {
+        let facts = ask(client, asked).await;
+        let all_say = facts.answers.iter().all(|answer| matches!(answer, Answer::Version { .. }));
+        if all_say || Instant::now() + PAUSE >= end {
+            return facts;
+        }
+        sleep(PAUSE).await;
+    }
 }
 
 /// The digests that are right, and the containers that run the image, by name.

@@ -37,7 +37,11 @@ fn skip(why: &str) {
 
 /// A lab for one test, which may do to it what it likes. It ends with this.
 #[derive(Debug)]
-pub struct OwnLab(Lab);
+pub struct OwnLab {
+    lab: Lab,
+    /// Whether somebody else started it, and will end it.
+    kept: bool,
+}
 
 impl OwnLab {
     /// Starts it; none where this machine can carry none, and a person is told.
@@ -51,9 +55,30 @@ impl OwnLab {
             return None;
         }
         // Made first: what `up` leaves half done ends as well.
-        let own = Self(Lab::named(name).expect("a lab's name"));
-        up(&own.0, options).expect("a lab");
+        let own = Self { lab: Lab::named(name).expect("a lab's name"), kept: false };
+        up(&own.lab, options).expect("a lab");
         Some(own)
+    }
+
+    /// The same; outside CI, one of that name that runs already is taken as it is, and left, so that whoever works on what is
+    /// tested need not wait for it each time. `PRODTEST_TEST_LABS` adds to its name, for clones that test side by side.
+    ///
+    /// # Panics
+    /// As [`OwnLab::up`].
+    #[must_use]
+    pub fn up_or_kept(name: &str, options: &up::Options) -> Option<Self> {
+        let more = env::get("PRODTEST_TEST_LABS").map(|more| format!("-{}", more.to_string_lossy()));
+        let name = format!("{name}{}", more.unwrap_or_default());
+        let lab = Lab::named(&name).expect("a lab's name");
+        match lab.running() {
+            Ok(_) if !env::in_ci() => Some(Self { lab, kept: true }),
+            Ok(_) => {
+                // What a run that was killed left: it may be upset.
+                down(&lab).expect("the end of an earlier lab");
+                Self::up(&name, options)
+            }
+            Err(_) => Self::up(&name, options),
+        }
     }
 
     /// One that somebody else starts; it still ends with this.
@@ -63,7 +88,7 @@ impl OwnLab {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match up::possible() {
-            Ok(()) => Some(Self(Lab::named(name).expect("a lab's name"))),
+            Ok(()) => Some(Self { lab: Lab::named(name).expect("a lab's name"), kept: false }),
             Err(error) => {
                 skip(&format!("{error:#}"));
                 None
@@ -76,13 +101,15 @@ impl Deref for OwnLab {
     type Target = Lab;
 
     fn deref(&self) -> &Lab {
-        &self.0
+        &self.lab
     }
 }
 
 impl Drop for OwnLab {
     fn drop(&mut self) {
-        // A test that fails says why by itself.
-        let _ = down(&self.0);
+        if !self.kept {
+            // A test that fails says why by itself.
+            let _ = down(&self.lab);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What no single crate can test: end to end, faults, platforms. And what its tests of a cluster share: a lab, Godel in
 //! a namespace of its own, faults of the cluster and its stores.
 
+pub mod access;
 mod fault;
 mod lab;
 pub mod registry;

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     ops::Deref,
+    path::Path,
     sync::{Mutex, PoisonError},
 };
 
@@ -82,6 +83,40 @@ impl<'a> Release<'a> {
             .args(self.target().expect("an ingress"))
             .args(["--repository", &self.image.repository])
             .args(self.deploy_target(helm, values).expect("a registry"))
+    }
+
+    /// The precheck gate with Godel's configuration for the lab, these values over those of the lab, and Helm 3.
+    ///
+    /// # Panics
+    /// When the lab has no registry or no stores.
+    #[must_use]
+    pub fn precheck(&self, values: &Value) -> GateCommand {
+        self.precheck_as(&self.lab.kubeconfig(), values)
+    }
+
+    /// The same, as whoever that kubeconfig says.
+    ///
+    /// # Panics
+    /// When the lab has no registry or no stores.
+    #[must_use]
+    pub fn precheck_as(&self, kubeconfig: &Path, values: &Value) -> GateCommand {
+        GateCommand::new("precheck")
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"])
+            .args(self.precheck_target(Helm::Three, values).expect("a registry and stores"))
+            .args(["--repository", &self.image.repository])
+    }
+
+    /// The verify gate with Godel's configuration for the lab.
+    ///
+    /// # Panics
+    /// When the lab has no ingress.
+    #[must_use]
+    pub fn verify(&self) -> GateCommand {
+        GateCommand::new("verify")
+            .args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"])
+            .args(self.target().expect("an ingress"))
     }
 
     /// Objects of its namespace.

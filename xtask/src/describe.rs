@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::{repo, sh};
 
 /// The gates there are. Each has a program `prodtest-<gate>`, an action, a template and check pages.
-pub const GATES: &[&str] = &["deploy", "smoke"];
+pub const GATES: &[&str] = &["precheck", "deploy", "verify", "smoke"];
 
 /// The configuration whose checks the pages show, relative to the root of the clone, and its environment.
 pub const EXAMPLE: (&str, &str) = ("examples/godel/prodtest.yaml", "local");
@@ -40,6 +40,9 @@ pub struct Gate {
     pub outputs: Vec<Output>,
     /// The checks of the configuration it was given.
     pub checks: Vec<Check>,
+    /// What it asks of a cluster.
+    #[serde(default)]
+    pub rbac: Vec<Value>,
     /// The schemas of the files that people and programs meet, by name.
     pub schemas: Map<String, Value>,
 }
@@ -129,10 +132,30 @@ pub fn build() -> Result<PathBuf> {
 /// # Errors
 /// When it fails, or says something that is not understood.
 pub fn ask(gate: &str, folder: &Path) -> Result<Gate> {
+    ask_as(gate, folder, &[])
+}
+
+/// The namespace and the release that stand for those of whoever asks, in the rights that gates need.
+pub const STAND_IN: (&str, &str) = ("prodtest-namespace", "prodtest-release");
+
+/// What it asks of the cluster, for the namespace and release that stand in. One that knows no release asks for nothing
+/// but the secrets that its configuration names.
+///
+/// # Errors
+/// As [`ask`].
+pub fn rights(gate: &Gate, folder: &Path) -> Result<Vec<Value>> {
+    if !gate.flags.iter().any(|flag| flag.name == "release") {
+        return Ok(Vec::new());
+    }
+    let (namespace, release) = STAND_IN;
+    Ok(ask_as(&gate.gate, folder, &["--namespace", namespace, "--release", release])?.rbac)
+}
+
+fn ask_as(gate: &str, folder: &Path, more: &[&str]) -> Result<Gate> {
     let (config, environment) = (EXAMPLE.0, environment(gate));
     let program = folder.join(program(gate));
     let mut command = Command::new(&program);
-    command.current_dir(repo::root()).args(["--describe", "--config", config, "--env", environment]);
+    command.current_dir(repo::root()).args(["--describe", "--config", config, "--env", environment]).args(more);
     // What the caller has set must not find its way into files that are committed.
     command.env_clear();
     let said = sh::quietly(&mut command)?;

@@ -16,7 +16,7 @@ mod verdicts;
 mod way;
 mod way_back;
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use prodtest_config::Secrets;
 use prodtest_gate::{Outcome, Progress, Run, Stop};
@@ -275,15 +275,5 @@ impl Session<'_> {
         let good = prodtest_rollout::helm::choose(&statuses, next, &recorded).ok();
         self.facts.before =
             Some(Before { revision, next, good: good.map(|choice| (choice.revision, choice.why.to_string())) });
-    }
-}
-
-/// The folder or archive of a chart, as Helm takes it: a path that is no word of its own.
-pub(super) fn as_path(path: &std::path::Path) -> String {
-    let shown = path.display().to_string();
-    if path.is_absolute() || shown.starts_with('.') {
-        shown
-    } else {
-        PathBuf::from(".").join(path).display().to_string()
     }
 }

@@ -1,11 +1,9 @@
 //! From configuration and flags to a plan.
 
-mod manifests;
-
 use std::{path::PathBuf, time::Duration};
 
 use prodtest_cli::{ClusterTarget, Input, Refusal};
-use prodtest_config::{Environment, Image, Located, Period};
+use prodtest_config::{Environment, Image, Located, Period, files};
 use prodtest_image::{Version, tag_of, version_of};
 use serde::Deserialize;
 
@@ -161,7 +159,7 @@ fn what(input: &Input<'_, Flags>) -> Result<What, Refusal> {
             Ok(What::Chart { path: chart.path.value.0.clone(), values })
         }
         (None, manifests @ [_, ..]) if input.flags.values.is_empty() => {
-            manifests::files(manifests).map(What::Manifests).map_err(|error| input.config.explain(error).into())
+            files(manifests).map(What::Manifests).map_err(|error| input.config.explain(error).into())
         }
         (None, [_, ..]) => {
             Err(Refusal::usage_with_hint("`--values` goes with a chart, and not with manifests", "leave it out"))

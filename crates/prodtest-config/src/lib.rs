@@ -9,6 +9,7 @@
 mod address;
 mod environments;
 mod error;
+mod files;
 mod hostport;
 mod kubernetes;
 mod load;
@@ -30,6 +31,7 @@ mod waivers;
 
 pub use address::{BaseUrl, HeaderName, InvalidBaseUrl, InvalidHeaderName};
 pub use error::ConfigError;
+pub use files::files;
 pub use hostport::{HostPort, InvalidHostPort};
 pub use kubernetes::{InvalidNamespace, Kubernetes, Namespace};
 pub use load::Config;

@@ -1,10 +1,10 @@
 //! What a gate must be allowed to do in a cluster.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// A rule of a Role, and the namespace that the Role is in; of a ClusterRole, where the namespace is empty.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rule {
     /// The namespace; empty for what belongs to none.

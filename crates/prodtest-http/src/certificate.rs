@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use x509_parser::{extensions::GeneralName, parse_x509_certificate, prelude::X509Certificate};
@@ -81,6 +81,18 @@ pub enum CertificateProblemKind {
 }
 
 impl Certificate {
+    /// Reads the certificates in a PEM text, in their order.
+    ///
+    /// # Errors
+    /// When there is none, or one cannot be read; in words that do not quote the text.
+    pub fn of_pem(pem: &[u8]) -> Result<Vec<Self>, String> {
+        let certificates = CertificateDer::pem_slice_iter(pem);
+        let certificates: Vec<Self> = certificates
+            .map(|der| Self::read(&der.map_err(|error| error.to_string())?))
+            .collect::<Result<_, String>>()?;
+        if certificates.is_empty() { Err("it holds no `BEGIN CERTIFICATE`".to_owned()) } else { Ok(certificates) }
+    }
+
     /// Reads a certificate.
     pub(crate) fn read(der: &CertificateDer<'_>) -> Result<Self, String> {
         let (_, certificate) = parse_x509_certificate(der).map_err(|error| error.to_string())?;

@@ -2,6 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kube::config::{Config, ExecInteractiveMode, InClusterError, Kubeconfig, KubeconfigError};
 use prodtest_config::{listed, nearest};
 
@@ -84,6 +85,23 @@ impl Server {
         }
         let url = shown(&config);
         Ok(Self { config, url })
+    }
+
+    /// The certificate that says who asks, in PEM; none where a token or a plugin does.
+    ///
+    /// # Errors
+    /// When the kubeconfig names one that cannot be read, in words.
+    pub fn client_certificate(&self) -> Result<Option<Vec<u8>>, String> {
+        let who = &self.config.auth_info;
+        match (&who.client_certificate_data, &who.client_certificate) {
+            (Some(data), _) => {
+                let bytes =
+                    STANDARD.decode(data.trim()).map_err(|_| "`client-certificate-data` is no base64".to_owned())?;
+                Ok(Some(bytes))
+            }
+            (None, Some(path)) => std::fs::read(path).map(Some).map_err(|error| format!("`{path}`: {error}")),
+            (None, None) => Ok(None),
+        }
     }
 
     /// Where its API is.

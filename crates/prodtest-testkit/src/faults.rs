@@ -70,6 +70,8 @@ pub struct Specimen {
     pub by_chance: bool,
     /// What is done beforehand to what is beside the release, by name.
     pub upset: Option<String>,
+    /// Whether that is felt by other releases too, so that nothing else may be measured meanwhile.
+    pub alone: bool,
 }
 
 /// How a fault is done.

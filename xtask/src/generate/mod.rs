@@ -36,6 +36,9 @@ pub struct Options {
 /// The folders in which every file is generated, so that one that nobody generates any more is noticed.
 const FOLDERS: &[&str] = &["schemas", "docs/checks"];
 
+/// What each gate must be allowed to do, for the one that asks whether whoever runs them may.
+const RIGHTS: &str = "bins/precheck/src/checks/permissions/gates.json";
+
 /// Files by their path relative to the root of the clone.
 type Files = BTreeMap<PathBuf, String>;
 
@@ -49,7 +52,7 @@ pub fn run(options: &Options) -> Result<()> {
         None => describe::build()?,
     };
     let gates: Vec<Gate> = describe::GATES.iter().map(|gate| describe::ask(gate, &folder)).collect::<Result<_>>()?;
-    let files = files(&gates)?;
+    let files = files(&gates, &folder)?;
     let stale = stale(&files)?;
     let changed: Vec<&PathBuf> = files
         .iter()
@@ -85,8 +88,9 @@ fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(&path, text).with_context(|| format!("could not write `{}`", path.display()))
 }
 
-fn files(gates: &[Gate]) -> Result<Files> {
+fn files(gates: &[Gate], folder: &Path) -> Result<Files> {
     let mut files = Files::new();
+    let mut rights = Map::new();
     let mut tables = Vec::new();
     let mut schemas: BTreeMap<PathBuf, Value> = BTreeMap::new();
     for gate in gates {
@@ -97,6 +101,7 @@ fn files(gates: &[Gate]) -> Result<Files> {
             let page = pages::check(gate, check, &faults.noticed_by(&check.id))?;
             files.insert(format!("docs/checks/{}.md", check.id).into(), page);
         }
+        rights.insert(gate.gate.clone(), describe::rights(gate, folder)?.into());
         tables.push((gate, faults));
         for (name, schema) in &gate.schemas {
             let path = PathBuf::from(format!("schemas/{name}.schema.json"));
@@ -111,9 +116,22 @@ fn files(gates: &[Gate]) -> Result<Files> {
     for (path, schema) in &schemas {
         files.insert(path.clone(), noted(schema)?);
     }
+    files.insert(RIGHTS.into(), rights_of(rights));
     files.insert("docs/checks/README.md".into(), pages::index(gates)?);
     files.insert("docs/detection.md".into(), detection::page(&tables)?);
     Ok(files)
+}
+
+/// One rule a line, by gate, so that a change is one of a line; a gate that asks no cluster is not in it.
+fn rights_of(rights: Map<String, Value>) -> String {
+    let asks = rights.into_iter().filter(|(_, rules)| rules.as_array().is_some_and(|rules| !rules.is_empty()));
+    let gates: Vec<String> = asks
+        .map(|(gate, rules)| {
+            let rules: Vec<String> = rules.as_array().into_iter().flatten().map(|rule| format!("    {rule}")).collect();
+            format!("  \"{gate}\": [\n{}\n  ]", rules.join(",\n"))
+        })
+        .collect();
+    format!("{{\n{}\n}}\n", gates.join(",\n"))
 }
 
 /// Both schemas in one. What both have must be the same, all the way down.

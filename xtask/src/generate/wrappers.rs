@@ -138,6 +138,7 @@ mod tests {
             flags: vec![out, flag("url"), Flag { value: None, ..flag("dry-run") }],
             outputs: vec![],
             checks: vec![],
+            rbac: vec![],
             schemas: serde_json::Map::new(),
         };
         let action = action(&gate).unwrap();

@@ -363,6 +363,25 @@ impl<'a> Godel<'a> {
         Ok(words)
     }
 
+    /// What the precheck gate has to be told beside the kubeconfig: the namespace, the way to the registry and to the stores,
+    /// Helm, and values as in [`Self::deploy_target`].
+    ///
+    /// # Errors
+    /// When Helm cannot be built, or the lab has no registry or no stores.
+    pub fn precheck_target(&self, helm: Helm, values: &Value) -> Result<Vec<OsString>> {
+        let mut words = self.deploy_target(helm, values)?;
+        // The pull secret of the namespace is the login that is asked about.
+        let docker = words.iter().position(|word| word == "--docker-config").context("no login")?;
+        words.drain(docker..docker + 2);
+        let mut add = |name: &str, value: OsString| words.extend([OsString::from(name), value]);
+        add("--namespace", self.namespace.clone().into());
+        for (flag, service) in [("--database-connect", "postgres"), ("--redis-connect", "redis")] {
+            let port = forward::port(self.lab, service).with_context(|| format!("the lab has no {service}"))?;
+            add(flag, format!("127.0.0.1:{port}").into());
+        }
+        Ok(words)
+    }
+
     /// Asks it through the ingress; the body of a success.
     ///
     /// # Errors

@@ -94,7 +94,7 @@ impl Stage {
 const PLATFORMS: [&str; 3] = ["platform_act_", "platform_gitlab_", "platform_schemas_"];
 
 /// How the names of the tests begin that need a lab; likewise.
-const LABS: [&str; 9] = [
+const LABS: [&str; 11] = [
     "lab_cluster_",
     "lab_demo_",
     "lab_deploy_",
@@ -103,7 +103,9 @@ const LABS: [&str; 9] = [
     "lab_nodes_",
     "lab_patience_",
     "lab_platforms_",
+    "lab_precheck_",
     "lab_recover_",
+    "lab_verify_",
 ];
 
 /// The name of the lab that the tests share.

@@ -2,14 +2,14 @@
 
 use prodtest_kube::Cluster;
 use prodtest_rollout::{
-    helm::{Ended, Helm, HelmProblem, Manifest, Release, Running, Upgrade},
+    helm::{Ended, Helm, HelmProblem, Manifest, Release, Running, Upgrade, as_path, values_of},
     trace::ChartFiles,
     watch::{Aim, Kind, Subject},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
-    Halt, Session, Step, as_path, runs,
+    Halt, Session, Step, runs,
     upgrade::{Rendered, digest},
 };
 use crate::{
@@ -19,30 +19,20 @@ use crate::{
 
 /// The values that the gate gives: the digest, or with `--no-pin` the tag, and the version.
 fn own_values(plan: &Plan, digest: Option<&str>) -> Value {
-    let mut values = Value::Null;
-    let Some(image) = &plan.image else { return values };
+    let Some(image) = &plan.image else { return Value::Null };
     let ImagePlan { repository, repository_key, digest_key, tag_key, version_key, tag, pin, .. } = image;
-    let mut set = |key: &Option<String>, value: Option<&str>| {
-        let (Some(key), Some(value)) = (key, value) else { return };
-        let mut at = &mut values;
-        for name in key.split('.') {
-            if !at.is_object() {
-                *at = json!({});
-            }
-            at = &mut at[name];
-        }
-        *at = value.into();
-    };
-    set(repository_key, Some(repository.as_str()));
-    if *pin {
-        set(digest_key, digest);
+    let (digest, tag) = if *pin {
+        (digest, None)
     } else {
-        set(tag_key, tag.as_deref());
         // A digest that an earlier revision had would win over the tag; one in a values file is meant.
-        set(digest_key, Some("").filter(|_| tag.is_some() || !says(plan, digest_key.as_deref())));
-    }
-    set(version_key, plan.version.as_deref());
-    values
+        (Some("").filter(|_| tag.is_some() || !says(plan, digest_key.as_deref())), tag.as_deref())
+    };
+    values_of([
+        (repository_key.as_deref(), Some(repository.as_str())),
+        (digest_key.as_deref(), digest),
+        (tag_key.as_deref(), tag),
+        (version_key.as_deref(), plan.version.as_deref()),
+    ])
 }
 
 /// Whether a values file sets this key.

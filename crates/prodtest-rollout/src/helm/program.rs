@@ -142,6 +142,30 @@ pub struct Upgrade<'a> {
     pub hooks: Duration,
 }
 
+/// Values by the paths of their names, `image.digest`; a path or a value that there is none of is left out. Null: none.
+#[must_use]
+pub fn values_of<'a>(set: impl IntoIterator<Item = (Option<&'a str>, Option<&'a str>)>) -> Value {
+    let mut values = Value::Null;
+    for (key, value) in set.into_iter().filter_map(|(key, value)| key.zip(value)) {
+        let mut at = &mut values;
+        for name in key.split('.') {
+            if !at.is_object() {
+                *at = serde_json::json!({});
+            }
+            at = &mut at[name];
+        }
+        *at = value.into();
+    }
+    values
+}
+
+/// The folder or archive of a chart, as Helm takes it: a path that is no word of its own.
+#[must_use]
+pub fn as_path(path: &Path) -> String {
+    let shown = path.display().to_string();
+    if path.is_absolute() || shown.starts_with('.') { shown } else { Path::new(".").join(path).display().to_string() }
+}
+
 /// A Helm that can be used.
 #[derive(Clone, Debug)]
 pub struct Helm {

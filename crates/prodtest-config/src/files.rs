@@ -1,14 +1,14 @@
-//! The files that the manifests of an environment name.
+//! The files that patterns name.
 
 use std::path::PathBuf;
 
-use prodtest_config::{ConfigError, FilePath, Located};
+use crate::{ConfigError, FilePath, Located};
 
 /// The files of all patterns, in their order; those of one by name.
 ///
 /// # Errors
 /// When one is no pattern, or names no file.
-pub(super) fn files(patterns: &[Located<FilePath>]) -> Result<Vec<PathBuf>, ConfigError> {
+pub fn files(patterns: &[Located<FilePath>]) -> Result<Vec<PathBuf>, ConfigError> {
     let mut files: Vec<PathBuf> = Vec::new();
     for pattern in patterns {
         let text = pattern.value.to_string();

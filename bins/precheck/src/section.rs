@@ -1,0 +1,21 @@
+//! The `precheck` section of `prodtest.yaml`: what each check is told is with the check.
+
+use prodtest_config::{FilePath, Located, Period};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::checks::{cluster, permissions};
+
+/// What must be in order before a deployment.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct Section {
+    /// How long each check may take; `10s` when left out. All are made side by side.
+    pub(crate) deadline: Option<Period>,
+    /// The `helm` program; the first in `PATH` when left out.
+    pub(crate) helm: Option<Located<FilePath>>,
+    /// The cluster itself.
+    pub(crate) cluster: cluster::Section,
+    /// What the later gates must be allowed to do.
+    pub(crate) permissions: permissions::Section,
+}

@@ -1,0 +1,26 @@
+//! The flags of the verify gate.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use prodtest_cli::ClusterFlags;
+use prodtest_config::{BaseUrl, HostPort, ReleaseName};
+
+/// The flags of the verify gate.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Flags {
+    /// Where the service is, instead of the environment's `url`
+    #[arg(long, value_name = "URL", help_heading = "Target")]
+    pub(crate) url: Option<BaseUrl>,
+    /// Connect there, whatever the address says, as curl's `--connect-to`; instead of the environment's `connect`
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Target")]
+    pub(crate) connect: Option<HostPort>,
+    /// The certificate authority to trust (PEM), instead of the environment's `tls.ca`
+    #[arg(long, value_name = "FILE", help_heading = "Target")]
+    pub(crate) ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterFlags,
+    /// The release, instead of the environment's `kubernetes.release`
+    #[arg(long, value_name = "NAME", help_heading = "Target")]
+    pub(crate) release: Option<ReleaseName>,
+}

@@ -1,0 +1,195 @@
+//! The release as it is in the cluster, asked for once and shared by the checks.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::{apps::v1::ReplicaSet, core::v1::Pod},
+    apimachinery::pkg::apis::meta::v1::LabelSelector,
+};
+use prodtest_gate::Rule;
+use prodtest_inspect::{Seeing, Unseen};
+use prodtest_kube::{
+    Call,
+    kube::{
+        Api, Resource,
+        api::ListParams,
+        core::{ApiResource, DynamicObject, GroupVersionKind},
+    },
+};
+use prodtest_rollout::helm::{History, Manifest, Release, Status};
+use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
+
+use crate::{gate::Verify, site::Site};
+
+/// What is asked once.
+#[derive(Default)]
+pub(crate) struct Shared {
+    release: OnceCell<Result<Deployed, Unseen>>,
+    workloads: OnceCell<Result<Vec<Workload>, Unseen>>,
+    pods: OnceCell<Result<Vec<Pod>, Unseen>>,
+    replica_sets: OnceCell<Result<Vec<ReplicaSet>, Unseen>>,
+}
+
+/// What was deployed.
+pub(crate) struct Deployed {
+    /// Its objects, as they were given to the cluster.
+    pub(crate) manifest: Manifest,
+    /// When; none where nobody wrote that down.
+    pub(crate) at: Option<Timestamp>,
+}
+
+/// A workload of the release as it is.
+pub(crate) struct Workload {
+    /// `Deployment`, `StatefulSet` or `DaemonSet`.
+    pub(crate) kind: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// The whole object.
+    pub(crate) object: DynamicObject,
+    /// Which pods are its.
+    pub(crate) selector: LabelSelector,
+}
+
+impl Workload {
+    /// `Deployment godel-api`, for findings.
+    pub(crate) fn shown(&self) -> String {
+        format!("{} {}", self.kind, self.name)
+    }
+
+    /// Whether a pod is one of its own, by its labels.
+    pub(crate) fn selects(&self, pod: &Pod) -> bool {
+        selects(&self.selector, pod)
+    }
+}
+
+/// Whether a selector fits a pod.
+pub(crate) fn selects(selector: &LabelSelector, pod: &Pod) -> bool {
+    let empty = BTreeMap::new();
+    let labels = pod.metadata.labels.as_ref().unwrap_or(&empty);
+    let wanted = selector.match_labels.as_ref().unwrap_or(&empty);
+    let by_label = wanted.iter().all(|(name, value)| labels.get(name) == Some(value));
+    let by_expression = selector.match_expressions.iter().flatten().all(|it| {
+        let (has, values) = (labels.get(&it.key), it.values.as_deref().unwrap_or_default());
+        match it.operator.as_str() {
+            "In" => has.is_some_and(|value| values.contains(value)),
+            "NotIn" => has.is_none_or(|value| !values.contains(value)),
+            "Exists" => has.is_some(),
+            _ => has.is_none(),
+        }
+    });
+    by_label && by_expression
+}
+
+/// Whether a pod takes requests, and is not on its way out.
+pub(crate) fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let ready = conditions.into_iter().any(|it| it.type_ == "Ready" && it.status == "True");
+    ready && pod.metadata.deletion_timestamp.is_none()
+}
+
+/// What was deployed: the newest revision that Helm calls deployed; or the manifests.
+pub(crate) async fn deployed<'a>(seeing: &Seeing<'a, Verify>) -> Result<&'a Deployed, Unseen> {
+    let read = || async {
+        let site = seeing.site;
+        if !site.manifests.is_empty() {
+            return Ok(Deployed { manifest: files(site)?, at: None });
+        }
+        let history = History::read(seeing.means.cluster()?, site.namespace(), &site.release).await?;
+        let releases = history.revisions.iter().rev().filter_map(|revision| revision.release.as_ref().ok());
+        let deployed = releases.into_iter().find(|release| release.status == Status::Deployed);
+        let missing = || {
+            let (release, namespace) = (&site.release, site.namespace());
+            Unseen::new(format!("Helm has no deployed release `{release}` in the namespace `{namespace}`"))
+                .hint("`helm list --all`, in that namespace, shows what there is")
+        };
+        let release: &Release = deployed.ok_or_else(missing)?;
+        let manifest = Manifest::of(release).map_err(|error| Unseen::new(error.to_string()))?;
+        Ok(Deployed { manifest, at: release.last_deployed })
+    };
+    seeing.means.own.release.get_or_init(read).await.as_ref().map_err(Clone::clone)
+}
+
+fn files(site: &Site) -> Result<Manifest, Unseen> {
+    let mut manifest = Manifest::default();
+    for file in &site.manifests {
+        let shown = file.display();
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| Unseen::new(format!("`{shown}` could not be read: {error}")))?;
+        let read = Manifest::parse(&text).map_err(|error| Unseen::new(format!("`{shown}`: {error}")))?;
+        manifest.documents.extend(read.documents);
+    }
+    Ok(manifest)
+}
+
+/// The workloads of the release that run on, as they are. One that is gone is not among them.
+pub(crate) async fn workloads<'a>(seeing: &Seeing<'a, Verify>) -> Result<&'a [Workload], Unseen> {
+    let read = || async {
+        let cluster = seeing.means.cluster()?;
+        let manifest = &deployed(seeing).await?.manifest;
+        let documents = manifest.workloads().filter(|document| !document.hook && document.kind != "Job");
+        let mut workloads = Vec::new();
+        for document in documents {
+            let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", &document.kind));
+            let namespace = seeing.site.namespace();
+            let rule = Rule::new(namespace, "apps", &[kind.plural.as_str()], &["get"]);
+            let api: Api<DynamicObject> = Api::namespaced_with(cluster.client(), namespace, &kind);
+            let asked = format!("get {} `{}` in the namespace `{namespace}`", document.kind, document.name);
+            let Some(object) = cluster.ask(&Call { asked, rule }, api.get_opt(&document.name)).await? else { continue };
+            let selector = serde_json::from_value(object.data["spec"]["selector"].clone())
+                .map_err(|error| Unseen::new(format!("{} `{}`: {error}", document.kind, document.name)))?;
+            let (kind, name) = (document.kind.clone(), document.name.clone());
+            workloads.push(Workload { kind, name, object, selector });
+        }
+        Ok(workloads)
+    };
+    seeing.means.own.workloads.get_or_init(read).await.as_deref().map_err(Clone::clone)
+}
+
+/// All pods of the namespace.
+pub(crate) async fn pods<'a>(seeing: &Seeing<'a, Verify>) -> Result<&'a [Pod], Unseen> {
+    seeing.means.own.pods.get_or_init(|| list(seeing, "", "pods")).await.as_deref().map_err(Clone::clone)
+}
+
+/// All ReplicaSets of the namespace.
+pub(crate) async fn replica_sets<'a>(seeing: &Seeing<'a, Verify>) -> Result<&'a [ReplicaSet], Unseen> {
+    let list = || list(seeing, "apps", "replicasets");
+    seeing.means.own.replica_sets.get_or_init(list).await.as_deref().map_err(Clone::clone)
+}
+
+/// All objects of a kind in the namespace.
+///
+/// # Errors
+/// When the cluster did not give them.
+pub(crate) async fn list<K>(seeing: &Seeing<'_, Verify>, group: &str, plural: &str) -> Result<Vec<K>, Unseen>
+where
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
+{
+    let (cluster, namespace) = (seeing.means.cluster()?, seeing.site.namespace());
+    let call = Call {
+        asked: format!("list the {plural} in the namespace `{namespace}`"),
+        rule: Rule::new(namespace, group, &[plural], &["list"]),
+    };
+    let api: Api<K> = Api::namespaced(cluster.client(), namespace);
+    Ok(cluster.ask(&call, api.list(&ListParams::default())).await?.items)
+}
+
+/// What one must be allowed to do for [`deployed`] and [`workloads`].
+pub(crate) fn workload_rules(site: &Site) -> Vec<Rule> {
+    let namespace = site.namespace();
+    let workloads = Rule::new(namespace, "apps", &["deployments", "statefulsets", "daemonsets"], &["get"]);
+    let mut rules = vec![workloads];
+    if site.manifests.is_empty() {
+        rules.extend(prodtest_rollout::helm::rules(namespace));
+    }
+    rules
+}
+
+/// What one must be allowed to do for [`list`].
+pub(crate) fn list_rule(site: &Site, group: &str, plural: &str) -> Rule {
+    Rule::new(site.namespace(), group, &[plural], &["list"])
+}

@@ -1,0 +1,14 @@
+//! `prodtest-verify`: is what runs there healthy, and shaped as required?
+
+mod checks;
+mod flags;
+mod gate;
+mod live;
+mod section;
+mod site;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    prodtest_cli::main::<gate::Verify>()
+}

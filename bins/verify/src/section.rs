@@ -1,0 +1,19 @@
+//! The `verify` section of `prodtest.yaml`: what each check is told is with the check.
+
+use prodtest_config::Period;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::checks::{pods, replicas};
+
+/// What a release that runs is held against.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct Section {
+    /// How long each check may take; `30s` when left out. All are made side by side.
+    pub(crate) deadline: Option<Period>,
+    /// Its pods.
+    pub(crate) pods: pods::Section,
+    /// How many of them, and where.
+    pub(crate) replicas: replicas::Section,
+}

@@ -20,3 +20,6 @@ pub use judge::{controls, declared, judge};
 pub use means::Means;
 pub use observe::{Facts, Seen, observe};
 pub use plan::{CheckPlan, Plan, plan, rules};
+
+#[cfg(test)]
+mod tests;

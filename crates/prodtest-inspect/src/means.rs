@@ -54,7 +54,11 @@ impl<Own> Means<Own> {
                 }
             }
         }
-        Ok(Self { server, cluster: None, secrets, missing: BTreeMap::new(), references, own })
+        Ok(Self::of(server, secrets, references, own))
+    }
+
+    pub(crate) fn of(server: Server, secrets: Secrets, references: Vec<Located<SecretRef>>, own: Own) -> Self {
+        Self { server, cluster: None, secrets, missing: BTreeMap::new(), references, own }
     }
 
     /// Gets the credentials, asks the cluster whether it is there, and for the secrets that are in it. What cannot be had is

@@ -49,7 +49,7 @@ pub async fn observe<S: Survey>(plan: &Plan<S::Site>, means: &Means<S::Own>, run
 }
 
 /// What one check saw; none when the run ended first.
-async fn look<S: Survey>(
+pub(crate) async fn look<S: Survey>(
     entry: &Entry<S>,
     target: &Value,
     check: &CheckPlan,

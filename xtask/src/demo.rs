@@ -63,8 +63,13 @@ enum Cluster {
 
 /// The gate of the demo, on any stage.
 const GATE: &str = "smoke";
-/// The one that deploys, on a lab.
+/// Those that ask before, deploy, and look afterwards, on a lab.
+const PRECHECK: &str = "precheck";
 const DEPLOY: &str = "deploy";
+const VERIFY: &str = "verify";
+
+/// All of them, in the order of a pipeline.
+const GATES: [&str; 4] = [PRECHECK, DEPLOY, VERIFY, GATE];
 
 /// The lab of the demo: a user's own is not touched.
 const LAB: &str = "demo";
@@ -97,7 +102,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
     };
     say::line("");
-    for report in [DEPLOY, GATE].map(|gate| out.join(format!("{gate}.html"))).iter().filter(|report| report.is_file()) {
+    for report in GATES.map(|gate| out.join(format!("{gate}.html"))).iter().filter(|report| report.is_file()) {
         say::line(format_args!("report: {}", report.display()));
     }
     if options.fault.is_none() {
@@ -113,8 +118,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 /// # Errors
 /// When cargo fails.
 pub fn build() -> Result<PathBuf> {
-    let [deploy, smoke] = [DEPLOY, GATE].map(describe::program);
-    let packages = ["--package", &deploy, "--package", &smoke, "--package", "godel", "--features", FEATURES];
+    let programs = GATES.map(describe::program);
+    let mut packages: Vec<&str> = programs.iter().flat_map(|program| ["--package", program.as_str()]).collect();
+    packages.extend(["--package", "godel", "--features", FEATURES]);
     Ok(sh::build(&packages)?.join("debug"))
 }
 

@@ -1,6 +1,7 @@
 //! The demo on a lab: what a team's pipeline does, from the image to the report.
 
 use std::{
+    ffi::OsString,
     path::Path,
     process::ExitStatus,
     time::{Duration, Instant},
@@ -9,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::{DEPLOY, GATE, Options, gate, process::Signals};
+use super::{DEPLOY, GATE, Options, PRECHECK, VERIFY, gate, process::Signals};
 use crate::{
     image, interrupt,
     lab::{
@@ -19,6 +20,9 @@ use crate::{
     },
     say,
 };
+
+/// One that is lost must not take the service with it, which the verify gate looks at.
+const NODES: u8 = 2;
 
 /// How long the steps took.
 struct Steps(Vec<(&'static str, Duration)>);
@@ -59,33 +63,47 @@ pub(super) fn show(lab: &Lab, programs: &Path, options: &Options, out: &Path) ->
     let mut steps = Steps(Vec::new());
     // One that was kept is kept on.
     let kept = Kept { lab, keep: options.keep || lab.running().is_ok() };
-    steps.run("a Kubernetes, and what stands beside it", || up(lab, &up::Options::default()))?;
+    let options_of_lab = up::Options { nodes: NODES, ..up::Options::default() };
+    steps.run("a Kubernetes, and what stands beside it", || up(lab, &options_of_lab))?;
     let faults: Vec<&str> = options.fault.as_deref().into_iter().collect();
     let image = steps.run("Godel's image", || {
         let image = image::build(&image::Options { faults: !faults.is_empty(), ..image::Options::default() })?;
         godel::push(lab, &image)
     })?;
     let godel = steps.run("its keys, its database, its certificate", || Godel::prepare(lab, godel::RELEASE, &image))?;
-    let deployed = steps.run("the deploy gate: Godel's chart, by Helm", || {
+    let values = json!({ "faults": faults, "autoscaling": { "enabled": true } });
+    let deploy_target = godel.deploy_target(Helm::Three, &values)?;
+    let run = |name: &str, arguments: Vec<OsString>| {
         let signals = Signals::catch()?;
-        let mut gate = gate(programs, DEPLOY, "lab", out);
-        gate.args(godel.target()?).args(["--repository", &image.repository, "--digest", &image.digest]);
-        gate.args(godel.deploy_target(Helm::Three, &json!({ "faults": faults, "autoscaling": { "enabled": true } }))?);
-        if !faults.is_empty() {
-            // Some faults are noticed here already, and the smoke gate is to see them too.
-            gate.args(["--on-failure", "keep"]);
-        }
+        let mut gate = gate(programs, name, "lab", out);
+        gate.args(arguments);
         signals.wait(gate.spawn().context("could not start the gate")?)
+    };
+    let asked = steps.run("the precheck gate: may it be deployed?", || {
+        let mut words = godel.precheck_target(Helm::Three, &values)?;
+        words.extend(["--kubeconfig".into(), lab.kubeconfig().into(), "--repository".into()]);
+        words.push(image.repository.clone().into());
+        run(PRECHECK, words)
+    })?;
+    if !asked.success() {
+        return Ok(asked);
+    }
+    let deployed = steps.run("the deploy gate: Godel's chart, by Helm", || {
+        let mut words = godel.target()?;
+        words.extend(["--repository", &image.repository, "--digest", &image.digest].map(OsString::from));
+        words.extend(deploy_target);
+        if !faults.is_empty() {
+            // Some faults are noticed here already, and the later gates are to see them too.
+            words.extend(["--on-failure", "keep"].map(OsString::from));
+        }
+        run(DEPLOY, words)
     })?;
     if !deployed.success() && faults.is_empty() {
         return Ok(deployed);
     }
-    let status = steps.run("the smoke gate, through the ingress", || {
-        let signals = Signals::catch()?;
-        let mut gate = gate(programs, GATE, "lab", out);
-        gate.args(godel.target()?);
-        signals.wait(gate.spawn().context("could not start the gate")?)
-    })?;
+    let verified = steps.run("the verify gate: is it as it should be?", || run(VERIFY, godel.target()?))?;
+    let smoked = steps.run("the smoke gate, through the ingress", || run(GATE, godel.target()?))?;
+    let status = if smoked.success() { verified } else { smoked };
     say::title("what took how long");
     for (what, took) in &steps.0 {
         say::line(format_args!("{:>12}  {what}", say::time(*took)));

@@ -325,12 +325,20 @@ impl<'a> Godel<'a> {
     /// # Errors
     /// When the lab has no ingress.
     pub fn target(&self) -> Result<Vec<OsString>> {
+        self.target_as(&self.lab.kubeconfig())
+    }
+
+    /// The same, as whoever that kubeconfig says.
+    ///
+    /// # Errors
+    /// When the lab has no ingress.
+    pub fn target_as(&self, kubeconfig: &Path) -> Result<Vec<OsString>> {
         let mut words: Vec<OsString> = Vec::new();
         let mut add = |name: &str, value: OsString| words.extend([OsString::from(name), value]);
         add("--url", self.url().into());
         add("--connect", self.connect()?.into());
         add("--ca", self.lab.pki("ca.crt").into());
-        add("--kubeconfig", self.lab.kubeconfig().into());
+        add("--kubeconfig", kubeconfig.into());
         add("--namespace", self.namespace.clone().into());
         Ok(words)
     }

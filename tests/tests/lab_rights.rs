@@ -1,0 +1,63 @@
+//! A service account with the rights that the precheck gate asks for, and no other, runs every gate there is.
+
+use std::process::Stdio;
+
+use prodtest_gate::Outcome;
+use prodtest_testkit::{Done, GateCommand};
+use prodtest_tests::{Release, access, shared};
+use serde_json::json;
+use xtask::{
+    lab::{self, godel::Helm, kubectl},
+    sh,
+};
+
+const ACCOUNT: &str = "prodtest";
+
+#[test]
+fn lab_rights_what_is_printed_is_enough_for_every_gate_and_nothing_else_is_needed() {
+    let Some(lab) = shared() else { return };
+    let release = Release::prepare(&lab, "rights", false);
+    let namespace = release.namespace.as_str();
+    let metadata = json!({ "name": ACCOUNT, "namespace": namespace });
+    lab::apply(&lab, &[json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata })]).expect("an account");
+    let kubeconfig = access::of_service_account(&lab, namespace, ACCOUNT);
+    let values = json!({});
+
+    // Nobody gave it anything: it is told what it lacks, and by which gate.
+    let permissions = || release.precheck_as(kubeconfig.path(), &values).args(["--only", "permissions"]).run();
+    let done = permissions().expect_code(1);
+    let record = done.record("precheck");
+    let said: Vec<&str> = record.findings.iter().map(|finding| finding.message.as_str()).collect();
+    assert!(said.iter().any(|said| said.contains("`system:serviceaccount:rights:prodtest` may not")), "{said:#?}");
+
+    // What is printed is applied as it is.
+    let roles = &record.listings.first().expect("the roles").text;
+    let mut apply = kubectl(&lab).expect("kubectl");
+    sh::fed(apply.args(["apply", "--filename", "-"]).stdout(Stdio::null()), roles).expect("the roles are taken");
+    let done = permissions().expect_code(0);
+    assert_eq!(done.checks("precheck", Outcome::Passed).len(), 1, "{}", done.said());
+
+    // And is enough.
+    let deploy = GateCommand::new("deploy").args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"]);
+    let deploy = deploy.args(release.target_as(kubeconfig.path()).expect("an ingress"));
+    let deploy = deploy.args(["--repository", &release.image.repository]);
+    let deploy = deploy.args(release.deploy_target(Helm::Three, &values).expect("a registry"));
+    let no_right_lacks = |gate: &str, done: &Done| {
+        let findings = done.record(gate).findings;
+        let lacking = findings.iter().find(|finding| finding.message.contains("forbidden"));
+        assert!(lacking.is_none(), "{gate}: {lacking:#?}\n{}", done.said());
+    };
+    no_right_lacks("precheck", &release.precheck_as(kubeconfig.path(), &values).run());
+    let done = deploy.run().expect_code(0);
+    no_right_lacks("deploy", &done);
+    let verify = GateCommand::new("verify").args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"]);
+    no_right_lacks("verify", &verify.args(release.target_as(kubeconfig.path()).expect("an ingress")).run());
+    let smoke = GateCommand::new("smoke").args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"]);
+    let _ = smoke.args(release.target_as(kubeconfig.path()).expect("an ingress")).run().expect_code(0);
+
+    // Take the roles of the whole cluster away again: the others go with the namespace.
+    for kind in ["clusterrole", "clusterrolebinding"] {
+        let mut delete = kubectl(&lab).expect("kubectl");
+        sh::quietly(delete.args(["delete", kind, "prodtest-missing", "--ignore-not-found"])).expect("it is taken away");
+    }
+}

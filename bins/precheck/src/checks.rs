@@ -1,6 +1,7 @@
 //! The checks of the precheck gate, one file each: what it is told, where it looks, and what that means.
 
 pub(crate) mod cluster;
+pub(crate) mod database;
 pub(crate) mod helm;
 pub(crate) mod permissions;
 
@@ -9,5 +10,9 @@ use prodtest_inspect::Entry;
 use crate::gate::Precheck;
 
 /// All of them, in the order in which they are shown.
-pub(crate) const ALL: &[Entry<Precheck>] =
-    &[Entry::of::<cluster::Cluster>(), Entry::of::<permissions::Permissions>(), Entry::of::<helm::Helm>()];
+pub(crate) const ALL: &[Entry<Precheck>] = &[
+    Entry::of::<cluster::Cluster>(),
+    Entry::of::<permissions::Permissions>(),
+    Entry::of::<helm::Helm>(),
+    Entry::of::<database::Database>(),
+];

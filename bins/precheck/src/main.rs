@@ -6,6 +6,7 @@ mod gate;
 mod section;
 mod shared;
 mod site;
+mod store;
 
 use std::process::ExitCode;
 

@@ -14,6 +14,15 @@ use crate::{Failure, FailureKind, phase::Phase};
 /// IPv6 must not take the service's time.
 const HEAD_START: Duration = Duration::from_millis(250);
 
+/// Connects to a host that speaks something else than HTTP: its addresses are tried as for a request. Whoever calls bounds
+/// the time.
+///
+/// # Errors
+/// When the host is not known, or none of its addresses takes the connection.
+pub async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, Failure> {
+    dial(host, port, &mut Phase::default()).await
+}
+
 /// Connects to the host. Leaves in `phase` how far it came when it is dropped.
 pub(crate) async fn dial(host: &str, port: u16, phase: &mut Phase) -> Result<TcpStream, Failure> {
     *phase = Phase::Resolve;

@@ -27,6 +27,7 @@ mod wire;
 
 pub use certificate::{Certificate, CertificateFacts, CertificateProblem, CertificateProblemKind};
 pub use client::{Client, ClientOptions, InvalidOptions};
+pub use dial::connect_tcp;
 pub use exchange::{Body, Exchange, Response};
 pub use failure::{Failure, FailureKind};
 pub use inspect::inspect_certificate;

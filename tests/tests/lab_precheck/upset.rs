@@ -1,5 +1,8 @@
 //! What is done to a namespace, its stores and its cluster before the gate looks, by name; and undone afterwards.
 
+#[path = "stores.rs"]
+mod stores;
+
 use std::{process::Stdio, time::Duration};
 
 use anyhow::ensure;
@@ -16,7 +19,7 @@ use xtask::lab::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many checks pass where all is well, before anything is deployed.
-pub(crate) const CHECKS: usize = 3;
+pub(crate) const CHECKS: usize = 4;
 
 /// Runs the gate while that is upset.
 pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
@@ -37,7 +40,13 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
             leave_pending(release);
             as_usual()
         }
-        Some(other) => panic!("nobody knows how to do `{other}`"),
+        Some(other) => {
+            let upset = stores::upset(release, other);
+            let upset = upset.unwrap_or_else(|| panic!("nobody knows how to do `{other}`"));
+            let done = as_usual();
+            upset.heal();
+            done
+        }
     }
 }
 
@@ -51,9 +60,7 @@ fn revoked_right(release: &Release<'_>) -> NamedTempFile {
     rules.push(of("coordination.k8s.io", &["leases"], &["create", "update"]));
     let api = "rbac.authorization.k8s.io/v1";
     let subject = json!([{ "kind": "ServiceAccount", "name": name, "namespace": namespace }]);
-    let binding = |kind: &str, name: &str, role: serde_json::Value| {
-        json!({ "apiVersion": api, "kind": kind, "metadata": { "name": name, "namespace": namespace }, "roleRef": role, "subjects": subject })
-    };
+    let binding = |kind: &str, name: &str, role: serde_json::Value| json!({ "apiVersion": api, "kind": kind, "metadata": { "name": name, "namespace": namespace }, "roleRef": role, "subjects": subject });
     let group = "rbac.authorization.k8s.io";
     lab::apply(
         release.lab(),

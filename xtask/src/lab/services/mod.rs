@@ -18,9 +18,8 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-pub use self::redis::command as redis;
+pub use self::{postgres::sql, redis::command as redis};
 pub(super) use self::{
-    postgres::sql,
     redis::DATABASES as REDIS_DATABASES,
     registry::{ADDRESS as REGISTRY, USER as REGISTRY_USER, push},
 };

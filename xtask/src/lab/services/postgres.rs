@@ -79,7 +79,7 @@ fn make(lab: &Lab, machine: &Machine<'_>) -> Result<()> {
 ///
 /// # Errors
 /// With what PostgreSQL says.
-pub(in crate::lab) fn sql(lab: &Lab, database: &str, text: &str) -> Result<String> {
+pub fn sql(lab: &Lab, database: &str, text: &str) -> Result<String> {
     let machine = SERVICE.machine(lab);
     let mut psql = as_postgres(&machine, program("psql")?)?;
     psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);

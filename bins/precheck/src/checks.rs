@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod helm;
+pub(crate) mod migrations;
 pub(crate) mod permissions;
 
 use prodtest_inspect::Entry;
@@ -15,4 +16,5 @@ pub(crate) const ALL: &[Entry<Precheck>] = &[
     Entry::of::<permissions::Permissions>(),
     Entry::of::<helm::Helm>(),
     Entry::of::<database::Database>(),
+    Entry::of::<migrations::Migrations>(),
 ];

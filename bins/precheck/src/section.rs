@@ -4,7 +4,7 @@ use prodtest_config::{FilePath, Located, Period};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::checks::{cluster, database, permissions};
+use crate::checks::{cluster, database, migrations, permissions};
 
 /// What must be in order before a deployment.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -20,4 +20,6 @@ pub(crate) struct Section {
     pub(crate) permissions: permissions::Section,
     /// The database of the service, which must be PostgreSQL; its check is skipped when left out.
     pub(crate) database: Option<database::Section>,
+    /// The migrations of that database; their check is skipped when left out.
+    pub(crate) migrations: Option<migrations::Section>,
 }

@@ -1,5 +1,9 @@
 //! What is done to a namespace, its stores and its cluster before the gate looks, by name; and undone afterwards.
 
+#[path = "configured.rs"]
+mod configured;
+#[path = "migrations.rs"]
+mod migrations;
 #[path = "stores.rs"]
 mod stores;
 
@@ -19,7 +23,7 @@ use xtask::lab::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many checks pass where all is well, before anything is deployed.
-pub(crate) const CHECKS: usize = 4;
+pub(crate) const CHECKS: usize = 5;
 
 /// Runs the gate while that is upset.
 pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
@@ -39,6 +43,10 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
         Some("pending-release") => {
             leave_pending(release);
             as_usual()
+        }
+        Some(name) if name.starts_with("migrations-") => {
+            let done = migrations::while_upset(release, name, specimen);
+            done.unwrap_or_else(|| panic!("nobody knows how to do `{name}`"))
         }
         Some(other) => {
             let upset = stores::upset(release, other);

@@ -5,6 +5,7 @@ pub(crate) mod database;
 pub(crate) mod helm;
 pub(crate) mod migrations;
 pub(crate) mod permissions;
+pub(crate) mod registry;
 
 use prodtest_inspect::Entry;
 
@@ -17,4 +18,5 @@ pub(crate) const ALL: &[Entry<Precheck>] = &[
     Entry::of::<helm::Helm>(),
     Entry::of::<database::Database>(),
     Entry::of::<migrations::Migrations>(),
+    Entry::of::<registry::Registry>(),
 ];

@@ -18,6 +18,11 @@ pub(crate) struct Precheck;
 
 type Plan = prodtest_inspect::Plan<Site>;
 
+/// How long each check may take.
+pub(crate) fn deadline(section: &Section) -> Period {
+    section.deadline.unwrap_or(Period(DEADLINE))
+}
+
 impl Survey for Precheck {
     const NAME: &'static str = "precheck";
     const CHECKS: &'static [Entry<Self>] = checks::ALL;
@@ -83,8 +88,7 @@ nothing.";
 
     fn plan(input: &Input<'_, Flags>) -> Result<Plan, Refusal> {
         let section: Section = input.config.section.read()?;
-        let deadline = section.deadline.unwrap_or(Period(DEADLINE));
-        plan::<Self>(input, &section, deadline, || Site::new(input, &section))
+        plan::<Self>(input, &section, deadline(&section), || Site::new(input, &section))
     }
 
     fn means(plan: &Plan, input: &Input<'_, Flags>) -> Result<Means<Shared>, Refusal> {

@@ -15,7 +15,7 @@ use prodtest_rollout::helm::{
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use crate::gate::Precheck;
+use crate::{gate::Precheck, pull};
 
 /// How long a hook could take, which none does: nothing is run.
 const HOOKS: std::time::Duration = std::time::Duration::from_secs(60);
@@ -27,6 +27,7 @@ pub(crate) struct Shared {
     rendered: OnceCell<Result<Manifest, Unrendered>>,
     nodes: OnceCell<Result<Vec<Node>, Unseen>>,
     history: OnceCell<Result<History, Unseen>>,
+    pub(crate) pull: pull::Kept,
 }
 
 /// Why the chart gave no manifest.

@@ -15,7 +15,7 @@ mod version;
 
 pub use build::{Build, BuildError, Built, Program, build_and_push};
 pub use digest::{Digest, InvalidDigest};
-pub use facts::{ImageFacts, Unresolved};
+pub use facts::{ImageFacts, Standing, Unresolved};
 pub use platform::{InvalidPlatform, Platform, platform_fits};
 pub use reference::{InvalidReference, Reference};
 pub use registry::{

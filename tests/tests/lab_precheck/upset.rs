@@ -11,7 +11,7 @@ use std::{process::Stdio, time::Duration};
 
 use anyhow::ensure;
 use prodtest_testkit::{Done, GateCommand, Specimen};
-use prodtest_tests::{Release, access};
+use prodtest_tests::{Injected, Release, access};
 use serde_json::json;
 use tempfile::NamedTempFile;
 use xtask::lab::{
@@ -20,10 +20,12 @@ use xtask::lab::{
     until,
 };
 
+use crate::{images, told};
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many checks pass where all is well, before anything is deployed.
-pub(crate) const CHECKS: usize = 5;
+pub(crate) const CHECKS: usize = 6;
 
 /// Runs the gate while that is upset.
 pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
@@ -43,6 +45,24 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
         Some("pending-release") => {
             leave_pending(release);
             as_usual()
+        }
+        Some("wrong-pull-secret") => {
+            images::wrong_pull_secret(release);
+            as_usual()
+        }
+        Some("foreign-image") => {
+            images::foreign_image(release);
+            as_usual()
+        }
+        Some("registry-that-has-everything") => {
+            let (_stub, address) = images::registry_that_has_everything();
+            run(told::instead(release, &values, &[("--registry-connect", &address)]))
+        }
+        Some(service @ ("registry-stopped" | "registry-cut-off")) => {
+            let injected = Injected::new(release.lab(), service);
+            let done = as_usual();
+            injected.heal();
+            done
         }
         Some(name) if name.starts_with("migrations-") => {
             let done = migrations::while_upset(release, name, specimen);
@@ -94,7 +114,9 @@ fn leave_pending(release: &Release<'_>) {
     helm.args(["upgrade", RELEASE, CHART, "--reuse-values", "--wait", "--set", "image.digest=,image.tag=no-such-tag"]);
     let mut helm = helm.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     let pending = until("the release to be pending", PATIENCE, || {
-        let status = release.object("secret/sh.helm.release.v1.godel.v2")["metadata"]["labels"]["status"].clone();
+        // Not there yet, it is waited for too.
+        let name = ["--namespace", &release.namespace, "secret/sh.helm.release.v1.godel.v2"];
+        let status = lab::get(release.lab(), &name)?["metadata"]["labels"]["status"].clone();
         ensure!(status == "pending-upgrade", "it is {status}");
         Ok(())
     });

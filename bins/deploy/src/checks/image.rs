@@ -1,7 +1,7 @@
 //! `deploy/image`: the image is there, and it is for the platform of the nodes.
 
-use prodtest_gate::{Check, Evidence, Finding, Judged, Limit, Quantity};
-use prodtest_image::platform_fits;
+use prodtest_gate::{Check, Finding, Judged, Limit};
+use prodtest_image::Standing;
 
 use super::{id, not_reached, troubled};
 use crate::{
@@ -55,35 +55,15 @@ fn seen_image(plan: &Plan, image: &ImagePlan, seen: &ImageSeen) -> Judged {
     let Some(registry) = &seen.registry else {
         return Judged::undetermined(id(NAME), "the registry was not asked");
     };
-    let mut evidence = vec![Evidence::new("image", Quantity::Text(registry.reference.to_string()))];
-    let failed = |rule: &str, message: String, help: String| {
-        let finding = Finding::new(&id(NAME), rule, image.repository.clone(), message).at(place.clone()).help(help);
-        Judged::by_findings(id(NAME), vec![finding])
-    };
-    let mut judged = match (&registry.resolved, &registry.failure) {
-        (Some(resolved), _) => {
-            evidence.push(Evidence::new("digest", Quantity::Text(resolved.digest.to_string())));
-            let platforms = resolved.platforms();
-            let words: Vec<String> = platforms.iter().map(ToString::to_string).collect();
-            evidence.push(Evidence::new("platforms", Quantity::Text(words.join(", "))));
-            let unfit = seen.platforms.iter().find(|node| !platform_fits(&platforms, node));
-            match (unfit, &seen.no_platforms) {
-                (_, Some(trouble)) => troubled(NAME, trouble, &image.repository, place),
-                (Some(node), None) => {
-                    let message =
-                        format!("`{}` is not for `{node}`, which nodes of the cluster are", registry.reference);
-                    let help = format!("build it for `{node}` too; it is for {}", words.join(", "));
-                    failed("platform", message, help)
-                }
-                (None, None) => Judged::by_findings(id(NAME), Vec::new()),
-            }
+    let mut judged = match (registry.standing(&seen.platforms), &seen.no_platforms) {
+        (Standing::Good, Some(trouble)) => troubled(NAME, trouble, &image.repository, place),
+        (Standing::Good, None) => Judged::by_findings(id(NAME), Vec::new()),
+        (Standing::Bad { rule, message, help }, _) => {
+            let finding = Finding::new(&id(NAME), rule, image.repository.clone(), message).at(place).help(help);
+            Judged::by_findings(id(NAME), vec![finding])
         }
-        (None, Some(failure)) if failure.class.is_measured() => {
-            failed("registry", failure.message.clone(), failure.hint.clone())
-        }
-        (None, Some(failure)) => Judged::undetermined(id(NAME), format!("{}\nhint: {}", failure.message, failure.hint)),
-        (None, None) => Judged::undetermined(id(NAME), "the registry gave no answer"),
+        (Standing::Unknown { why }, _) => Judged::undetermined(id(NAME), why),
     };
-    judged.evidence = evidence;
+    judged.evidence = registry.evidence();
     judged
 }

@@ -50,6 +50,9 @@ pub enum Problem {
         /// What it said.
         said: String,
     },
+    /// Nobody takes the connection, or who does ends it without a word.
+    #[error("the registry takes no connection: {0}")]
+    Refused(String),
     /// No connection.
     #[error("the registry cannot be reached: {0}")]
     Unreachable(String),
@@ -100,6 +103,8 @@ pub enum Class {
     NoAnswer,
     /// It answered that it cannot answer.
     Failing,
+    /// Nobody takes the connection, or who does ends it without a word.
+    Refused,
     /// No connection.
     Unreachable,
     /// No connection that can be trusted.
@@ -134,6 +139,7 @@ impl Problem {
             Self::RateLimited(_) => Class::RateLimited,
             Self::NoAnswer(_) => Class::NoAnswer,
             Self::Failing { .. } => Class::Failing,
+            Self::Refused(_) => Class::Refused,
             Self::Unreachable(_) => Class::Unreachable,
             Self::Certificate(_) => Class::Certificate,
             Self::Cut(_) | Self::Garbage(_) => Class::Garbage,
@@ -147,7 +153,7 @@ impl Problem {
     pub(super) const fn may_pass(&self) -> bool {
         match self {
             Self::Failing { status, .. } => *status >= 500,
-            Self::RateLimited(_) | Self::NoAnswer(_) | Self::Unreachable(_) | Self::Cut(_) => true,
+            Self::RateLimited(_) | Self::NoAnswer(_) | Self::Refused(_) | Self::Unreachable(_) | Self::Cut(_) => true,
             _ => false,
         }
     }
@@ -156,13 +162,11 @@ impl Problem {
     pub(super) fn of_failure(failure: Failure) -> Self {
         let Failure { kind, message } = failure;
         match kind {
-            FailureKind::Resolve | FailureKind::Refused | FailureKind::Unreachable => Self::Unreachable(message),
-            FailureKind::TimeoutConnect
-            | FailureKind::TimeoutTls
-            | FailureKind::Timeout
-            | FailureKind::TimeoutBody
-            | FailureKind::Reset
-            | FailureKind::Closed => Self::NoAnswer(message),
+            FailureKind::Resolve | FailureKind::Unreachable => Self::Unreachable(message),
+            FailureKind::Refused | FailureKind::Reset | FailureKind::Closed => Self::Refused(message),
+            FailureKind::TimeoutConnect | FailureKind::TimeoutTls | FailureKind::Timeout | FailureKind::TimeoutBody => {
+                Self::NoAnswer(message)
+            }
             FailureKind::Tls => Self::Certificate(message),
             FailureKind::Incomplete => Self::Cut(message),
             FailureKind::BodyTooLarge => Self::TooLarge(message),
@@ -184,6 +188,7 @@ impl Problem {
             | Self::RateLimited(said)
             | Self::NoAnswer(said)
             | Self::Failing { said, status: _ }
+            | Self::Refused(said)
             | Self::Unreachable(said)
             | Self::Certificate(said)
             | Self::Cut(said)
@@ -219,7 +224,11 @@ impl RegistryError {
             Problem::NoImage(_) => "name an image: charts and other artefacts cannot run",
             Problem::RateLimited(_) if self.logged_in => "wait, or use another login, or a mirror of the registry",
             Problem::RateLimited(_) => "log in: registries limit who is unknown the most",
-            Problem::NoAnswer(_) | Problem::Failing { .. } | Problem::Unreachable(_) | Problem::Cut(_) => {
+            Problem::NoAnswer(_)
+            | Problem::Failing { .. }
+            | Problem::Refused(_)
+            | Problem::Unreachable(_)
+            | Problem::Cut(_) => {
                 "look whether the registry is well, and whether this machine reaches it: `curl -i https://REGISTRY/v2/`"
             }
             Problem::Certificate(_) => {

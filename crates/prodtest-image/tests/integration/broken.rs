@@ -38,7 +38,7 @@ async fn what_stays_is_told_apart_and_proves_nothing() {
         (answer(401, &[], ""), Class::Garbage),
         (answer(204, &[], ""), Class::Garbage),
         (b"SSH-2.0-OpenSSH\r\n".to_vec(), Class::Garbage),
-        (Vec::new(), Class::NoAnswer),
+        (Vec::new(), Class::Refused),
         (answer(302, &[("location", "/v2/team/app/manifests/v1")], ""), Class::Garbage),
     ] {
         let shown = String::from_utf8_lossy(&bytes).into_owned();
@@ -106,7 +106,7 @@ async fn silence_ends_with_the_patience() {
 async fn nobody_there_is_told_from_a_certificate_that_is_none() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("{free}/a:b").parse().unwrap();
-    assert_eq!(registry(None).resolve(&nobody).await.unwrap_err().problem.class(), Class::Unreachable);
+    assert_eq!(registry(None).resolve(&nobody).await.unwrap_err().problem.class(), Class::Refused);
     let plain = TcpListener::bind("127.0.0.1:0").unwrap();
     let reference = format!("{}/a:b", plain.local_addr().unwrap()).parse().unwrap();
     thread::spawn(move || plain.accept().unwrap().0.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n"));

@@ -1,11 +1,20 @@
 //! The checks of the verify gate, one file each: what it is told, where it looks, and what that means.
 
+pub(crate) mod autoscaling;
 pub(crate) mod pods;
+pub(crate) mod quota;
 pub(crate) mod replicas;
+pub(crate) mod strategy;
 
 use prodtest_inspect::Entry;
 
 use crate::gate::Verify;
 
 /// All of them, in the order in which they are shown.
-pub(crate) const ALL: &[Entry<Verify>] = &[Entry::of::<pods::Pods>(), Entry::of::<replicas::Replicas>()];
+pub(crate) const ALL: &[Entry<Verify>] = &[
+    Entry::of::<pods::Pods>(),
+    Entry::of::<replicas::Replicas>(),
+    Entry::of::<autoscaling::Autoscaling>(),
+    Entry::of::<strategy::Strategy>(),
+    Entry::of::<quota::Quota>(),
+];

@@ -158,6 +158,24 @@ pub(crate) async fn replica_sets<'a>(seeing: &Seeing<'a, Verify>) -> Result<&'a 
     seeing.means.own.replica_sets.get_or_init(list).await.as_deref().map_err(Clone::clone)
 }
 
+/// When what runs was rolled out: when Helm deployed it, or when the newest ReplicaSet was made. None where neither is known.
+pub(crate) async fn rolled_out(seeing: &Seeing<'_, Verify>) -> Result<Option<Timestamp>, Unseen> {
+    if let Some(at) = deployed(seeing).await?.at {
+        return Ok(Some(at));
+    }
+    let (workloads, sets) = tokio::try_join!(workloads(seeing), replica_sets(seeing))?;
+    let own = sets.iter().filter(|set| {
+        let mut owners = set.metadata.owner_references.iter().flatten();
+        owners.any(|owner| workloads.iter().any(|workload| workload.object.metadata.uid.as_ref() == Some(&owner.uid)))
+    });
+    Ok(own.filter_map(|set| set.metadata.creation_timestamp.as_ref().map(|at| at.0)).max())
+}
+
+/// What one must be allowed to do for [`rolled_out`], beside what [`workload_rules`] says.
+pub(crate) fn rollout_rules(site: &Site) -> Option<Rule> {
+    (!site.manifests.is_empty()).then(|| list_rule(site, "apps", "replicasets"))
+}
+
 /// All objects of a kind in the namespace.
 ///
 /// # Errors

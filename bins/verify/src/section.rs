@@ -4,7 +4,7 @@ use prodtest_config::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::checks::{pods, replicas};
+use crate::checks::{autoscaling, pods, quota, replicas, strategy};
 
 /// What a release that runs is held against.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -16,4 +16,10 @@ pub(crate) struct Section {
     pub(crate) pods: pods::Section,
     /// How many of them, and where.
     pub(crate) replicas: replicas::Section,
+    /// Its autoscalers.
+    pub(crate) autoscaling: autoscaling::Section,
+    /// How its pods are replaced and ended.
+    pub(crate) strategy: strategy::Section,
+    /// What its namespace may take.
+    pub(crate) quota: quota::Section,
 }

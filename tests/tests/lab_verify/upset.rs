@@ -1,12 +1,53 @@
 //! What is done to a release that runs, and to what is beside it, before the gate looks, by name; and undone afterwards.
 
+use std::time::Duration;
+
+use anyhow::ensure;
 use prodtest_testkit::{Done, Specimen};
 use prodtest_tests::Release;
-use serde_json::json;
-use xtask::lab;
+use serde_json::{Value, json};
+use xtask::{
+    lab::{
+        self,
+        godel::{WORKLOAD, merge},
+        until,
+    },
+    sh,
+};
+
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How many checks pass where all is well.
-pub(crate) const CHECKS: usize = 2;
+pub(crate) const CHECKS: usize = 5;
+
+/// What the lab has off, and the gate asks for. An idle pod on a busy machine is not to scale.
+fn base() -> Value {
+    json!({
+        "autoscaling": { "enabled": true, "minReplicas": 3, "maxReplicas": 5, "cpu": 2000, "memory": 300 },
+        "resourceQuota": {
+            "enabled": true,
+            "hard": { "pods": 20, "requests.cpu": "2", "requests.memory": "2Gi", "limits.memory": "4Gi" },
+        },
+    })
+}
+
+/// Deploys it with these values, and waits until the autoscaler, where there is one, has its metrics.
+pub(crate) fn deploy(release: &Release<'_>, values: &Value) {
+    let mut all = base();
+    if !values.is_null() {
+        merge(&mut all, values);
+    }
+    release.deploy(&all).expect("Godel");
+    if all["autoscaling"]["enabled"] == true {
+        until("the autoscaler to read its metrics", PATIENCE, || {
+            let status = release.object("hpa/godel-api")["status"].clone();
+            let read = status["currentMetrics"].as_array().map(Vec::as_slice).unwrap_or_default();
+            ensure!(read.iter().filter(|metric| metric["type"] == "Resource").count() == 2, "it says {status}");
+            Ok(())
+        })
+        .expect("metrics");
+    }
+}
 
 /// Runs the gate while that is upset.
 pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
@@ -17,8 +58,72 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
             left_over_pod(release);
             run()
         }
+        Some("metric-that-nobody-has") => {
+            let metric = json!({ "metric": { "name": "queue_length" }, "target": { "type": "AverageValue", "averageValue": "5" } });
+            patch(release, "hpa/godel-api", &json!({ "spec": { "metrics": [{ "type": "Pods", "pods": metric }] } }));
+            autoscaler_says(release, "ScalingActive", "False");
+            run()
+        }
+        Some("autoscaler-at-its-end") => {
+            autoscaler_says(release, "ScalingLimited", "True");
+            release.wait().expect("the last of its pods");
+            run()
+        }
+        Some("rollout-takes-a-pod") => {
+            let rolling = json!({ "maxUnavailable": 1, "maxSurge": 1 });
+            patch(release, WORKLOAD, &json!({ "spec": { "strategy": { "rollingUpdate": rolling } } }));
+            run()
+        }
+        Some("short-grace") => {
+            patch_pods(release, &json!({ "terminationGracePeriodSeconds": 5 }));
+            run()
+        }
+        Some("one-probe") => {
+            let get = json!({ "httpGet": { "path": "/api/health/ready", "port": "http" } });
+            patch_pods(release, &json!({ "containers": [{ "name": "godel", "livenessProbe": get }] }));
+            run()
+        }
+        Some("no-readiness-probe") => {
+            patch_pods(release, &json!({ "containers": [{ "name": "godel", "readinessProbe": null }] }));
+            run()
+        }
+        Some("quota-gone") => {
+            kubectl(release, &["delete", "resourcequota", "godel-api"]);
+            run()
+        }
         Some(other) => panic!("nobody knows how to do `{other}`"),
     }
+}
+
+fn kubectl(release: &Release<'_>, words: &[&str]) -> String {
+    sh::quietly(release.kubectl().expect("kubectl").args(words)).expect("it is done")
+}
+
+fn patch(release: &Release<'_>, object: &str, patch: &Value) {
+    kubectl(release, &["patch", object, "--type=strategic", "--patch", &patch.to_string()]);
+}
+
+/// Changes the pods of the workload, and waits until the earlier ones are gone.
+fn patch_pods(release: &Release<'_>, spec: &Value) {
+    patch(release, WORKLOAD, &json!({ "spec": { "template": { "spec": spec } } }));
+    release.wait().expect("a rollout");
+    until("the earlier pods to be gone", PATIENCE, || {
+        let pods = release.objects("pods");
+        ensure!(pods.len() <= 3, "there are {}", pods.len());
+        Ok(())
+    })
+    .expect("pods of one revision");
+}
+
+/// Waits until the autoscaler has that condition.
+fn autoscaler_says(release: &Release<'_>, kind: &str, status: &str) {
+    until(&format!("{kind} of the autoscaler to be {status}"), PATIENCE, || {
+        let conditions = release.object("hpa/godel-api")["status"]["conditions"].clone();
+        let all = conditions.as_array().map(Vec::as_slice).unwrap_or_default();
+        ensure!(all.iter().any(|it| it["type"] == kind && it["status"] == status), "it says {conditions}");
+        Ok(())
+    })
+    .expect("the condition");
 }
 
 /// A pod that somebody made by hand, under the labels by which the service finds its own.

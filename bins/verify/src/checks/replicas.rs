@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{gate::Verify, live, site::Site};
 
 /// As many as the PRD asks for (FR1.2).
-const MIN: u32 = 3;
+pub(crate) const MIN: u32 = 3;
 /// One node that is lost must not take them all.
 const MIN_NODES: u32 = 2;
 

@@ -1,6 +1,7 @@
 //! The checks of the verify gate, one file each: what it is told, where it looks, and what that means.
 
 pub(crate) mod autoscaling;
+pub(crate) mod events;
 pub(crate) mod pods;
 pub(crate) mod quota;
 pub(crate) mod replicas;
@@ -17,4 +18,5 @@ pub(crate) const ALL: &[Entry<Verify>] = &[
     Entry::of::<autoscaling::Autoscaling>(),
     Entry::of::<strategy::Strategy>(),
     Entry::of::<quota::Quota>(),
+    Entry::of::<events::Events>(),
 ];

@@ -176,6 +176,14 @@ pub(crate) fn rollout_rules(site: &Site) -> Option<Rule> {
     (!site.manifests.is_empty()).then(|| list_rule(site, "apps", "replicasets"))
 }
 
+/// The beginning of a text.
+pub(crate) fn shortened(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
 /// All objects of a kind in the namespace.
 ///
 /// # Errors

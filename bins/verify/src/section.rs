@@ -4,7 +4,7 @@ use prodtest_config::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::checks::{autoscaling, pods, quota, replicas, strategy};
+use crate::checks::{autoscaling, events, pods, quota, replicas, strategy};
 
 /// What a release that runs is held against.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -22,4 +22,6 @@ pub(crate) struct Section {
     pub(crate) strategy: strategy::Section,
     /// What its namespace may take.
     pub(crate) quota: quota::Section,
+    /// What the cluster warned of.
+    pub(crate) events: events::Section,
 }

@@ -1,5 +1,7 @@
 //! What is done to a release that runs, and to what is beside it, before the gate looks, by name; and undone afterwards.
 
+mod inside;
+
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -18,7 +20,7 @@ use xtask::{
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How many checks pass where all is well.
-pub(crate) const CHECKS: usize = 5;
+pub(crate) const CHECKS: usize = 6;
 
 /// What the lab has off, and the gate asks for. An idle pod on a busy machine is not to scale.
 fn base() -> Value {
@@ -91,6 +93,28 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
             kubectl(release, &["delete", "resourcequota", "godel-api"]);
             run()
         }
+        Some("pods-on-one-node") => {
+            patch_pods(release, &json!({ "nodeSelector": { "kubernetes.io/hostname": "node-1" } }));
+            run()
+        }
+        Some("restarted-pod") => {
+            inside::kill(release, &inside::first(release));
+            run()
+        }
+        Some("stopped-process") => {
+            let pod = inside::first(release);
+            inside::signal(release, &pod, "STOP");
+            until("the pod not to be ready", PATIENCE, || {
+                ensure!(!inside::is_ready(&release.object(&inside::named(&pod))), "it is");
+                Ok(())
+            })
+            .expect("a pod that is not ready");
+            run()
+        }
+        Some("warning-event") => {
+            warn(release);
+            run()
+        }
         Some(other) => panic!("nobody knows how to do `{other}`"),
     }
 }
@@ -124,6 +148,23 @@ fn autoscaler_says(release: &Release<'_>, kind: &str, status: &str) {
         Ok(())
     })
     .expect("the condition");
+}
+
+/// A warning about the workload, as a controller of somebody's own would make it.
+fn warn(release: &Release<'_>) {
+    let now = sh::quietly(sh::program("date").args(["--utc", "+%Y-%m-%dT%H:%M:%SZ"])).expect("the time");
+    let workload = release.object(WORKLOAD);
+    let about = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "name": "godel-api", "namespace": release.namespace,
+        "uid": workload["metadata"]["uid"],
+    });
+    let event = json!({
+        "apiVersion": "v1", "kind": "Event", "type": "Warning", "reason": "CertificateNotIssued",
+        "message": "the issuer gave no answer", "count": 1, "firstTimestamp": now.trim(), "lastTimestamp": now.trim(),
+        "metadata": { "name": "godel-api.not-issued", "namespace": release.namespace },
+        "involvedObject": about, "source": { "component": "a-test" },
+    });
+    lab::apply(release.lab(), &[event]).expect("an event");
 }
 
 /// A pod that somebody made by hand, under the labels by which the service finds its own.

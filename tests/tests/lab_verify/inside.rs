@@ -1,0 +1,72 @@
+//! What is done inside of a container, from outside: its processes are this machine's own, found by their cgroup.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, ensure};
+use prodtest_tests::Release;
+use serde_json::Value;
+use xtask::{lab::until, sh};
+
+use super::PATIENCE;
+
+/// The first pod of the release.
+pub(super) fn first(release: &Release<'_>) -> Value {
+    release.objects("pods").into_iter().find(|pod| pod["metadata"]["labels"]["app"] == "godel").expect("a pod")
+}
+
+/// What `kubectl` calls it.
+pub(super) fn named(pod: &Value) -> String {
+    format!("pod/{}", pod["metadata"]["name"].as_str().expect("a name"))
+}
+
+pub(super) fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    conditions.iter().any(|it| it["type"] == "Ready" && it["status"] == "True")
+}
+
+/// The groups of its container, one in each hierarchy.
+fn groups(release: &Release<'_>, pod: &Value) -> Vec<PathBuf> {
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let id = text(&pod["status"]["containerStatuses"][0]["containerID"]);
+    let id = id.strip_prefix("containerd://").expect("an id of containerd").to_owned();
+    let below = Path::new(&release.lab().cgroup())
+        .join(text(&pod["spec"]["nodeName"]))
+        .join("kubepods/burstable")
+        .join(format!("pod{}", text(&pod["metadata"]["uid"])))
+        .join(id);
+    let root = Path::new("/sys/fs/cgroup");
+    let roots: Vec<PathBuf> =
+        ["", "memory", "cpu"].into_iter().map(|hierarchy| root.join(hierarchy).join(&below)).collect();
+    let found: Vec<PathBuf> = roots.into_iter().filter(|group| group.join("cgroup.procs").exists()).collect();
+    assert!(!found.is_empty(), "the container has no group `{}`", below.display());
+    found
+}
+
+/// Sends a signal to its processes.
+pub(super) fn signal(release: &Release<'_>, pod: &Value, signal: &str) {
+    let groups = groups(release, pod);
+    let processes = fs::read_to_string(groups[0].join("cgroup.procs")).expect("its processes");
+    let mut kill = sh::program("kill");
+    kill.args(["-s", signal, "--"]).args(processes.split_whitespace());
+    sh::quietly(&mut kill).expect("the signal");
+}
+
+/// Ends it at once, and waits until it is ready again.
+pub(super) fn kill(release: &Release<'_>, pod: &Value) {
+    signal(release, pod, "KILL");
+    restarted(release, pod);
+}
+
+/// Waits until its container has been started again, and is ready.
+pub(super) fn restarted(release: &Release<'_>, pod: &Value) {
+    until("the container to be started again", PATIENCE, || {
+        let now = release.object(&named(pod));
+        let times = now["status"]["containerStatuses"][0]["restartCount"].as_u64().context("no count")?;
+        ensure!(times > 0 && is_ready(&now), "it was {times} times, and ready: {}", is_ready(&now));
+        Ok(())
+    })
+    .expect("a container that was started again");
+}

@@ -53,7 +53,7 @@ fn specimen(fault: &Fault) -> &Specimen {
 /// What is not as this fault must turn out, with all that the gate said.
 fn differences(lab: &Lab, fault: &Fault) -> Option<String> {
     let (begun, specimen) = (Instant::now(), specimen(fault));
-    let release = Release::prepare(lab, &format!("faults-{}", fault.name), false);
+    let release = Release::prepare(lab, &format!("faults-{}", fault.name), specimen.image_with_faults);
     upset::deploy(&release, &specimen.was.clone().into());
     let done = upset::while_upset(&release, specimen);
     let differences = fault.differences("verify", &done);

@@ -2,6 +2,7 @@
 //! a namespace of its own, faults of the cluster and its stores.
 
 pub mod access;
+pub mod certificates;
 mod fault;
 mod lab;
 pub mod registry;

@@ -117,6 +117,7 @@ impl<'a> Release<'a> {
         GateCommand::new("verify")
             .args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"])
             .args(self.target().expect("an ingress"))
+            .args(self.verify_target().expect("an ingress"))
     }
 
     /// Objects of its namespace.

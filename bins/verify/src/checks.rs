@@ -2,12 +2,16 @@
 
 pub(crate) mod autoscaling;
 pub(crate) mod events;
+pub(crate) mod api;
+pub(crate) mod health;
+pub(crate) mod ingress_tls;
 pub(crate) mod pods;
 pub(crate) mod quota;
 pub(crate) mod replicas;
 pub(crate) mod strategy;
 
-use prodtest_inspect::Entry;
+use prodtest_gate::CheckId;
+use prodtest_inspect::{Entry, Survey};
 
 use crate::gate::Verify;
 
@@ -20,3 +24,12 @@ pub(crate) const ALL: &[Entry<Verify>] = &[
     Entry::of::<quota::Quota>(),
     Entry::of::<events::Events>(),
 ];
+    Entry::of::<ingress_tls::IngressTls>(),
+    Entry::of::<health::Health>(),
+    Entry::of::<api::Api>(),
+];
+
+/// Checks of this gate by name, for those that lean on them.
+fn needs(names: &[&str]) -> Vec<CheckId> {
+    names.iter().filter_map(|name| CheckId::new(<Verify as Survey>::NAME, name).ok()).collect()
+}

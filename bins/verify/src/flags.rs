@@ -15,6 +15,9 @@ pub(crate) struct Flags {
     /// Connect there, whatever the address says, as curl's `--connect-to`; instead of the environment's `connect`
     #[arg(long, value_name = "HOST:PORT", help_heading = "Target")]
     pub(crate) connect: Option<HostPort>,
+    /// Connect there for plain HTTP, instead of `verify.ingress-tls.http-connect`
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Target")]
+    pub(crate) http_connect: Option<HostPort>,
     /// The certificate authority to trust (PEM), instead of the environment's `tls.ca`
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     pub(crate) ca: Option<PathBuf>,

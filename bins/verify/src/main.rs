@@ -4,6 +4,7 @@ mod checks;
 mod flags;
 mod gate;
 mod live;
+mod outside;
 mod pattern;
 mod quantity;
 mod section;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::checks::{autoscaling, events, pods, quota, replicas, strategy};
+use crate::checks::{api, health, ingress_tls, pods, replicas};
 
 /// What a release that runs is held against.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -24,4 +25,10 @@ pub(crate) struct Section {
     pub(crate) quota: quota::Section,
     /// What the cluster warned of.
     pub(crate) events: events::Section,
+    /// The entrance from outside.
+    pub(crate) ingress_tls: ingress_tls::Section,
+    /// Where it says that it is well.
+    pub(crate) health: health::Section,
+    /// A request of its API.
+    pub(crate) api: api::Section,
 }

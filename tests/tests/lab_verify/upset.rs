@@ -1,6 +1,9 @@
 //! What is done to a release that runs, and to what is beside it, before the gate looks, by name; and undone afterwards.
 
+#[path = "inside.rs"]
 mod inside;
+#[path = "outside.rs"]
+mod outside;
 
 use std::time::Duration;
 
@@ -20,7 +23,7 @@ use xtask::{
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How many checks pass where all is well.
-pub(crate) const CHECKS: usize = 6;
+pub(crate) const CHECKS: usize = 9;
 
 /// What the lab has off, and the gate asks for. An idle pod on a busy machine is not to scale.
 fn base() -> Value {
@@ -115,7 +118,9 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
             warn(release);
             run()
         }
-        Some(other) => panic!("nobody knows how to do `{other}`"),
+        Some(other) => {
+            outside::while_upset(release, specimen, other).unwrap_or_else(|| panic!("nobody knows how to do `{other}`"))
+        }
     }
 }
 

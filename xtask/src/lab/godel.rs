@@ -343,6 +343,15 @@ impl<'a> Godel<'a> {
         Ok(words)
     }
 
+    /// What the verify gate has to be told beside [`Self::target`]: the way to plain HTTP.
+    ///
+    /// # Errors
+    /// When the lab has no ingress.
+    pub fn verify_target(&self) -> Result<Vec<OsString>> {
+        let port = forward::port(self.lab, "http").context("the lab has no ingress\n  hint: cargo xtask lab up")?;
+        Ok(vec!["--http-connect".into(), format!("127.0.0.1:{port}").into()])
+    }
+
     /// What the deploy gate has to be told beside [`Self::target`]: the registry and the login to it, Helm, and the values
     /// that the gate does not set itself, with these over them.
     ///

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Service;
 use crate::{
-    lab::{machine::Machine, net, place::Lab},
+    lab::{files, machine::Machine, net, place::Lab},
     tools,
 };
 
@@ -24,6 +24,15 @@ pub(super) static SERVICE: Service = Service {
 
 fn start(lab: &Lab, machine: &Machine<'_>) -> Result<()> {
     let address = net::CONTROL_PLANE_ADDRESS;
+    // Who asks for a name that no Secret is for gets the lab's own certificate. `old@file` is for who wants old TLS.
+    let dynamic = json!({ "tls": {
+        "stores": { "default": { "defaultCertificate": {
+            "certFile": lab.pki("ingress.crt"), "keyFile": lab.pki("ingress.key"),
+        } } },
+        "options": { "old": { "minVersion": "VersionTLS10" } },
+    } });
+    let file = machine.folder().join("traefik.yml");
+    files::write(&file, &dynamic.to_string(), 0o644)?;
     let mut traefik = machine.enter(tools::need("traefik")?)?;
     traefik
         .env("KUBECONFIG", lab.pki("admin.kubeconfig"))
@@ -31,6 +40,10 @@ fn start(lab: &Lab, machine: &Machine<'_>) -> Result<()> {
         .arg(format!("--entrypoints.web.address={address}:80"))
         .arg(format!("--entrypoints.websecure.address={address}:443"))
         .arg("--entrypoints.websecure.http.tls=true")
+        // Below every Ingress: one that says it is for plain HTTP too is served there.
+        .arg("--entrypoints.web.http.redirections.entrypoint.to=websecure")
+        .args(["--entrypoints.web.http.redirections.entrypoint.priority=1", "--providers.file.watch=false"])
+        .arg(format!("--providers.file.filename={}", file.display()))
         .arg("--providers.kubernetesingress=true")
         // A service without a ready pod is answered for with 503, as other controllers do, not with 404.
         .arg("--providers.kubernetesingress.allowemptyservices=true")

@@ -1,0 +1,130 @@
+//! What is done between users and the pods: to the Ingress, its certificate, and the way to it.
+
+use std::{ffi::OsString, time::Duration};
+
+use anyhow::ensure;
+use prodtest_testkit::{Done, GateCommand, Specimen};
+use prodtest_tests::{Release, certificates};
+use serde_json::{Value, json};
+use xtask::{
+    lab::{self, until},
+    pki::Certificate,
+    sh,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A Service that sends requests nowhere.
+const NOWHERE: &str = "nowhere";
+/// A name that no certificate of the lab is for.
+const ELSEWHERE: &str = "elsewhere.example";
+
+/// Runs the gate while that is upset; none, where it is nothing of this kind.
+pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen, name: &str) -> Option<Done> {
+    let run = || release.verify().args(&specimen.arguments).run();
+    Some(match name {
+        "health-behind-ingress" => {
+            misroute(release, "/api/health", "Exact");
+            run()
+        }
+        "api-behind-ingress" => {
+            misroute(release, "/api/agents", "Prefix");
+            run()
+        }
+        "all-behind-ingress" => {
+            misroute(release, "/", "Prefix");
+            run()
+        }
+        "nobody-answers" => aimed(release, "--connect", "127.0.0.1:1").run(),
+        "certificate-ends" => {
+            present(release, &certificates::lasting(release.lab(), &release.host(), 5));
+            run()
+        }
+        "certificate-of-nobody" => {
+            present(release, &certificates::of_nobody(&release.host()));
+            run()
+        }
+        "certificate-of-another" => {
+            let host = format!("{}.{ELSEWHERE}", release.namespace);
+            let patch = json!({ "spec": {
+                "rules": [{ "host": host, "http": release.object("ingress/godel-api")["spec"]["rules"][0]["http"] }],
+                "tls": [{ "hosts": [host], "secretName": "godel-tls" }],
+            } });
+            patch_ingress(release, &patch);
+            until("the ingress to know the name", PATIENCE, || {
+                ensure!(status(release, &host, "/api/health")? == "200", "it does not");
+                Ok(())
+            })
+            .expect("a new name");
+            aimed(release, "--url", &format!("https://{host}")).run()
+        }
+        _ => return None,
+    })
+}
+
+/// The gate, with one word of its target replaced.
+fn aimed(release: &Release<'_>, flag: &str, value: &str) -> GateCommand {
+    let mut words: Vec<OsString> = release.target().expect("an ingress");
+    let at = words.iter().position(|word| word == flag).expect("the flag");
+    words[at + 1] = value.into();
+    GateCommand::new("verify")
+        .args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"])
+        .args(words)
+        .args(release.verify_target().expect("an ingress"))
+}
+
+/// The Ingress sends what is asked for below this path to a Service without pods.
+fn misroute(release: &Release<'_>, path: &str, kind: &str) {
+    let metadata = json!({ "name": NOWHERE, "namespace": release.namespace });
+    let spec = json!({ "selector": { "app": NOWHERE }, "ports": [{ "port": 80 }] });
+    let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec });
+    lab::apply(release.lab(), &[service]).expect("a Service");
+    let mut rule = release.object("ingress/godel-api")["spec"]["rules"][0].clone();
+    let backend = json!({ "service": { "name": NOWHERE, "port": { "number": 80 } } });
+    let paths = rule["http"]["paths"].as_array_mut().expect("paths");
+    paths.retain(|known| known["path"] != path);
+    paths.insert(0, json!({ "path": path, "pathType": kind, "backend": backend }));
+    patch_ingress(release, &json!({ "spec": { "rules": [rule] } }));
+    until("the ingress to follow", PATIENCE, || {
+        let status = status(release, &release.host(), path)?;
+        ensure!(status == "503", "`{path}` still gives {status}");
+        Ok(())
+    })
+    .expect("a change of the ingress");
+}
+
+fn patch_ingress(release: &Release<'_>, patch: &Value) {
+    let mut kubectl = release.kubectl().expect("kubectl");
+    sh::quietly(kubectl.args(["patch", "ingress/godel-api", "--type=merge", "--patch", &patch.to_string()]))
+        .expect("a patch");
+}
+
+/// The ingress presents this certificate for the release.
+fn present(release: &Release<'_>, certificate: &Certificate) {
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+        "metadata": { "name": "godel-tls", "namespace": release.namespace },
+        "stringData": { "tls.crt": certificate.chain, "tls.key": certificate.key },
+    });
+    lab::apply(release.lab(), &[secret]).expect("a Secret");
+    let bare = |pem: &str| pem.split_whitespace().collect::<String>();
+    let wanted = bare(&certificate.chain);
+    until("the ingress to present the certificate", PATIENCE, || {
+        let presented = ask(release, &release.host(), "/", "%{certs}")?;
+        ensure!(bare(&presented).contains(&wanted), "it presents another one");
+        Ok(())
+    })
+    .expect("another certificate");
+}
+
+fn status(release: &Release<'_>, host: &str, path: &str) -> anyhow::Result<String> {
+    ask(release, host, path, "%{http_code}")
+}
+
+/// What curl tells of a request for which it takes any certificate.
+fn ask(release: &Release<'_>, host: &str, path: &str, write: &str) -> anyhow::Result<String> {
+    let mut curl = sh::program("curl");
+    curl.args(["--silent", "--insecure", "--max-time", "5", "--output", "/dev/null", "--write-out", write])
+        .args(["--connect-to", &format!("::{}", release.connect()?)])
+        .arg(format!("https://{host}{path}"));
+    sh::quietly(&mut curl)
+}

@@ -19,7 +19,8 @@ fn lab_rights_what_is_printed_is_enough_for_every_gate_and_nothing_else_is_neede
     let release = Release::prepare(&lab, "rights", false);
     let namespace = release.namespace.as_str();
     let metadata = json!({ "name": ACCOUNT, "namespace": namespace });
-    lab::apply(&lab, &[json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata })]).expect("an account");
+    lab::apply(&lab, &[json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata })])
+        .expect("an account");
     let kubeconfig = access::of_service_account(&lab, namespace, ACCOUNT);
     let values = json!({});
 

@@ -35,7 +35,12 @@ fn record(gate: &str, port: u16) -> RunRecord {
     assert!(done.took < SOON, "{gate}: {:?}\n{}", done.took, done.said());
     let record = done.record(gate);
     for check in &record.checks {
-        assert!(matches!(check.outcome, Outcome::Undetermined | Outcome::Skipped), "{}\n{}", check.check.id, done.said());
+        assert!(
+            matches!(check.outcome, Outcome::Undetermined | Outcome::Skipped),
+            "{}\n{}",
+            check.check.id,
+            done.said()
+        );
     }
     record
 }
@@ -62,7 +67,8 @@ fn answering(body: &'static str) -> u16 {
         while let Some(Ok(line)) = lines.next() {
             if line.is_empty() {
                 let length = body.len();
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+                let head =
+                    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
                 // Whoever asked may be gone.
                 let _ = (&connection).write_all(format!("{head}{body}").as_bytes());
             }

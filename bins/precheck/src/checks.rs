@@ -16,7 +16,7 @@ pub(crate) const ALL: &[Entry<Precheck>] = &[
     Entry::of::<cluster::Cluster>(),
     Entry::of::<permissions::Permissions>(),
     Entry::of::<helm::Helm>(),
+    Entry::of::<registry::Registry>(),
     Entry::of::<database::Database>(),
     Entry::of::<migrations::Migrations>(),
-    Entry::of::<registry::Registry>(),
 ];

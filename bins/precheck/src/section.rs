@@ -12,12 +12,12 @@ use crate::checks::{cluster, database, migrations, permissions};
 pub(crate) struct Section {
     /// How long each check may take; `10s` when left out. All are made side by side.
     pub(crate) deadline: Option<Period>,
-    /// The `helm` program; the first in `PATH` when left out.
-    pub(crate) helm: Option<Located<FilePath>>,
     /// The cluster itself.
     pub(crate) cluster: cluster::Section,
     /// What the later gates must be allowed to do.
     pub(crate) permissions: permissions::Section,
+    /// The `helm` program; the first in `PATH` when left out.
+    pub(crate) helm: Option<Located<FilePath>>,
     /// The database of the service, which must be PostgreSQL; its check is skipped when left out.
     pub(crate) database: Option<database::Section>,
     /// The migrations of that database; their check is skipped when left out.

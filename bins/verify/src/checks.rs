@@ -1,8 +1,8 @@
 //! The checks of the verify gate, one file each: what it is told, where it looks, and what that means.
 
+pub(crate) mod api;
 pub(crate) mod autoscaling;
 pub(crate) mod events;
-pub(crate) mod api;
 pub(crate) mod health;
 pub(crate) mod ingress_tls;
 pub(crate) mod pods;
@@ -22,9 +22,8 @@ pub(crate) const ALL: &[Entry<Verify>] = &[
     Entry::of::<autoscaling::Autoscaling>(),
     Entry::of::<strategy::Strategy>(),
     Entry::of::<quota::Quota>(),
-    Entry::of::<events::Events>(),
-];
     Entry::of::<ingress_tls::IngressTls>(),
+    Entry::of::<events::Events>(),
     Entry::of::<health::Health>(),
     Entry::of::<api::Api>(),
 ];

@@ -4,8 +4,7 @@ use prodtest_config::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::checks::{autoscaling, events, pods, quota, replicas, strategy};
-use crate::checks::{api, health, ingress_tls, pods, replicas};
+use crate::checks::{api, autoscaling, events, health, ingress_tls, pods, quota, replicas, strategy};
 
 /// What a release that runs is held against.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -23,10 +22,10 @@ pub(crate) struct Section {
     pub(crate) strategy: strategy::Section,
     /// What its namespace may take.
     pub(crate) quota: quota::Section,
-    /// What the cluster warned of.
-    pub(crate) events: events::Section,
     /// The entrance from outside.
     pub(crate) ingress_tls: ingress_tls::Section,
+    /// What the cluster warned of.
+    pub(crate) events: events::Section,
     /// Where it says that it is well.
     pub(crate) health: health::Section,
     /// A request of its API.

@@ -15,8 +15,7 @@ struct Toy;
 
 impl Survey for Toy {
     const NAME: &'static str = "toy";
-    const CHECKS: &'static [Entry<Self>] =
-        &[Entry::of::<Alone>(), Entry::of::<Number>(), Entry::of::<Slow>()];
+    const CHECKS: &'static [Entry<Self>] = &[Entry::of::<Alone>(), Entry::of::<Number>(), Entry::of::<Slow>()];
 
     type Flags = ();
     type Section = ();
@@ -244,7 +243,8 @@ async fn a_run_that_is_stopped_keeps_what_was_seen() {
 fn what_does_not_apply_is_skipped_and_needs_no_right() {
     let mut plan = plan(1);
     assert_eq!(rules::<Toy>(&plan).len(), 1);
-    let nowhere = CheckPlan { nowhere: Some("there is no number".to_owned()), limits: json!(2), ..CheckPlan::default() };
+    let nowhere =
+        CheckPlan { nowhere: Some("there is no number".to_owned()), limits: json!(2), ..CheckPlan::default() };
     plan.checks.insert("number".to_owned(), nowhere);
     assert_eq!(outcomes(&plan, &Facts::default())["number"], (Outcome::Skipped, "there is no number".to_owned()));
     assert_eq!(rules::<Toy>(&plan), []);

@@ -7,6 +7,10 @@ mod act;
 mod common;
 #[path = "../platforms/gitlab.rs"]
 mod gitlab;
+#[path = "lab_platforms/looks.rs"]
+mod looks;
+
+use std::ffi::OsString;
 
 use common::{Consumer, no_secret_in, release as release_tree, said, tool};
 use prodtest_testkit::binary;
@@ -14,11 +18,16 @@ use prodtest_tests::{Release, shared};
 use serde_json::{Value, json};
 use xtask::lab::godel::{Helm, WORKLOAD};
 
-/// What the gate is told of where things are, named as a variable: `PREFIX_REGISTRY_CONNECT`.
+/// What the deploy gate is told of where things are.
 fn told(release: &Release<'_>, prefix: &str) -> Vec<(String, String)> {
     let mut words = release.target().expect("an ingress");
     words.extend(release.deploy_target(Helm::Three, &json!({ "replicaCount": 1 })).expect("a registry"));
     words.extend(["--repository".into(), release.image.repository.clone().into()]);
+    variables(words, prefix)
+}
+
+/// Flags with their values as variables, `PREFIX_REGISTRY_CONNECT`.
+fn variables(words: Vec<OsString>, prefix: &str) -> Vec<(String, String)> {
     let words: Vec<String> = words.into_iter().map(|word| word.into_string().expect("text")).collect();
     let pair = |pair: &[String]| {
         let name = pair[0].trim_start_matches('-').replace('-', "_").to_uppercase();

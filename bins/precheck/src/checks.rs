@@ -6,6 +6,7 @@ pub(crate) mod helm;
 pub(crate) mod migrations;
 pub(crate) mod permissions;
 pub(crate) mod registry;
+pub(crate) mod redis;
 
 use prodtest_inspect::Entry;
 
@@ -19,4 +20,5 @@ pub(crate) const ALL: &[Entry<Precheck>] = &[
     Entry::of::<registry::Registry>(),
     Entry::of::<database::Database>(),
     Entry::of::<migrations::Migrations>(),
+    Entry::of::<redis::Redis>(),
 ];

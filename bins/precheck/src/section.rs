@@ -4,7 +4,7 @@ use prodtest_config::{FilePath, Located, Period};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::checks::{cluster, database, migrations, permissions};
+use crate::checks::{cluster, database, migrations, permissions, redis};
 
 /// What must be in order before a deployment.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -22,4 +22,6 @@ pub(crate) struct Section {
     pub(crate) database: Option<database::Section>,
     /// The migrations of that database; their check is skipped when left out.
     pub(crate) migrations: Option<migrations::Section>,
+    /// The Redis of the service; its check is skipped when left out.
+    pub(crate) redis: Option<redis::Section>,
 }

@@ -2,6 +2,7 @@
 //! itself is given says all of that.
 
 pub(crate) mod postgres;
+pub(crate) mod resp;
 pub(crate) mod trust;
 
 use std::time::Duration;

@@ -47,7 +47,7 @@ pub(crate) fn upset<'a>(release: &Release<'a>, name: &str) -> Option<Upset<'a>> 
         Upset::own()
     };
     Some(match name {
-        "postgres-stopped" | "postgres-cut-off" => {
+        "postgres-stopped" | "postgres-cut-off" | "redis-stopped" | "redis-cut-off" => {
             let injected = Injected::new(lab, name);
             Upset::until(move || injected.heal())
         }
@@ -83,10 +83,69 @@ pub(crate) fn upset<'a>(release: &Release<'a>, name: &str) -> Option<Upset<'a>> 
             give(release, DATABASE, &json!({ "ca.crt": other }));
             Upset::own()
         }
+        "redis-without-password" | "redis-wrong-password" => {
+            let login = format!(":{}@", redis_password(release));
+            let other = if name == "redis-wrong-password" { ":another-than-it-knows@" } else { "" };
+            let url = value(release, REDIS, "url").replace(&login, other);
+            give(release, REDIS, &json!({ "url": url }));
+            Upset::own()
+        }
+        "redis-full" => {
+            let used: u64 = told(lab, "memory", "used_memory").parse().expect("a number");
+            of_redis(lab, &["CONFIG", "SET", "maxmemory", &(used * 108 / 100).to_string()]);
+            Upset::until(move || of_redis(lab, &["CONFIG", "SET", "maxmemory", "0"]))
+        }
+        "redis-replica" => {
+            of_redis(lab, &["REPLICAOF", "127.0.0.1", "1"]);
+            Upset::until(move || of_redis(lab, &["REPLICAOF", "NO", "ONE"]))
+        }
+        "redis-loading" => loading(lab),
         _ => return None,
     })
 }
 
+/// Redis reads its data again, and takes its time for each key.
+fn loading(lab: &Lab) -> Upset<'_> {
+    const KEYS: u32 = 1500;
+    of_redis(lab, &["DEBUG", "POPULATE", &KEYS.to_string(), "lab:load", "4096"]);
+    // It answers others after each kilobyte, a dozen of keys that it wrote down tightly.
+    of_redis(lab, &["CONFIG", "SET", "loading-process-events-interval-bytes", "1024", "key-load-delay", "10000"]);
+    let again = lab.clone();
+    let reload = std::thread::spawn(move || of_redis(&again, &["DEBUG", "RELOAD"]));
+    let heal = move || {
+        of_redis(lab, &["CONFIG", "SET", "key-load-delay", "0", "loading-process-events-interval-bytes", "2097152"]);
+        reload.join().expect("an end");
+        let keys: Vec<String> = (0..KEYS).map(|number| format!("lab:load:{number}")).collect();
+        of_redis(lab, &std::iter::once("DEL").chain(keys.iter().map(String::as_str)).collect::<Vec<_>>());
+    };
+    let upset = Upset::until(heal);
+    lab::until("Redis to load", std::time::Duration::from_secs(10), || {
+        anyhow::ensure!(told(lab, "persistence", "loading") == "1", "it does not");
+        Ok(())
+    })
+    .expect("Redis that loads");
+    upset
+}
+
+fn of_redis(lab: &Lab, words: &[&str]) {
+    services::redis(lab, words).expect("an answer of Redis");
+}
+
+/// What Redis tells of itself.
+fn told(lab: &Lab, section: &str, name: &str) -> String {
+    let info = services::redis(lab, &["INFO", section]).expect("an answer of Redis");
+    let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.expect("a line").trim().to_owned()
+}
+
+/// The password that the release knows.
+pub(crate) fn redis_password(release: &Release<'_>) -> String {
+    let url = value(release, REDIS, "url");
+    let password = url.split_once("://:").and_then(|(_, rest)| rest.split_once('@'));
+    password.expect("a password").0.to_owned()
+}
+
+const REDIS: &str = "godel-redis-credentials";
 const DATABASE: &str = "godel-db-credentials";
 /// Where PostgreSQL has its data, inside its machine.
 const DATA: &str = "/var/lib/lab/postgres";

@@ -4,6 +4,8 @@
 mod configured;
 #[path = "migrations.rs"]
 mod migrations;
+#[path = "sentinel.rs"]
+mod sentinel;
 #[path = "stores.rs"]
 mod stores;
 
@@ -46,6 +48,7 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
             leave_pending(release);
             as_usual()
         }
+        Some("redis-sentinel-quorum") => sentinel::without_quorum(release, specimen),
         Some("wrong-pull-secret") => {
             images::wrong_pull_secret(release);
             as_usual()

@@ -29,8 +29,10 @@ pub(in crate::lab) const DATABASES: u32 = 512;
 fn start(lab: &Lab, machine: &Machine<'_>) -> Result<()> {
     let file = machine.folder().join("redis.conf");
     let password = lab.passwords()?.redis;
+    // A drill makes it read its data again, from a shell of its own machine.
     let text = format!(
-        "bind 0.0.0.0\nport 6379\nrequirepass {password}\ndatabases {DATABASES}\ndir /var/lib/lab\nsave 60 1\nappendonly yes\n"
+        "bind 0.0.0.0\nport 6379\nrequirepass {password}\ndatabases {DATABASES}\ndir /var/lib/lab\nsave 60 1\nappendonly yes\n\
+         enable-debug-command local\n"
     );
     files::write(&file, &text, 0o600)?;
     let mut redis = machine.enter("redis-server")?;

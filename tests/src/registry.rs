@@ -47,6 +47,14 @@ impl Repository<'_> {
         self.say(curl.arg(self.url(&format!("manifests/{of}"))))
     }
 
+    /// Takes a manifest away, by its digest.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn delete(&self, digest: &str) {
+        self.say(curl("DELETE").arg(self.url(&format!("manifests/{digest}"))));
+    }
+
     /// Puts a blob there, in one request. Returns its digest.
     ///
     /// # Panics

@@ -37,6 +37,11 @@ fn healthy(lab: &Lab) {
     let done = release.precheck(&json!({})).run().expect_code(0);
     assert_eq!(done.checks("precheck", Outcome::Passed).len(), upset::CHECKS, "{}", done.said());
     println!("{:5.1} s  healthy", done.took.as_secs_f64());
+    release.deploy(&json!({})).expect("Godel");
+    let done = release.precheck(&json!({})).run().expect_code(0);
+    // What needs something to go back to is made now.
+    assert_eq!(done.checks("precheck", Outcome::Passed).len(), upset::CHECKS + 1, "{}", done.said());
+    println!("{:5.1} s  healthy, with something deployed", done.took.as_secs_f64());
 }
 
 fn specimen(fault: &Fault) -> &Specimen {

@@ -24,8 +24,9 @@ use prodtest_http::ClientOptions;
 use prodtest_image::Registry;
 use prodtest_kube::{Cluster, ClusterError, Server};
 use prodtest_rollout::{
-    helm::{Helm, History, Recorded, launch::Launcher},
+    helm::{Helm, History, launch::Launcher},
     journal::{Held, Holder, Journal, Kept, Store, acquire},
+    way_back::{BeforeNext, before_next},
 };
 use tokio::time::Instant;
 
@@ -256,24 +257,8 @@ impl Session<'_> {
 
     /// Notes the release as it is, and the revision to go back to.
     fn note_before(&mut self, history: &History, kept: &Kept) {
-        let statuses = history.statuses();
-        let revision = history.newest().map(|newest| newest.number);
-        let recorded = kept
-            .verdicts
-            .iter()
-            .map(|(revision, verdict)| {
-                let recorded = match verdict.verdict {
-                    prodtest_rollout::journal::Decision::Passed => Recorded::Passed,
-                    prodtest_rollout::journal::Decision::Failed => Recorded::Failed,
-                    prodtest_rollout::journal::Decision::Undetermined => Recorded::Undetermined,
-                };
-                (*revision, recorded)
-            })
-            .collect();
-        // The newest itself is one to go back to: the next is the one that is about to be made.
-        let next = revision.map_or(1, |revision| revision.saturating_add(1));
-        let good = prodtest_rollout::helm::choose(&statuses, next, &recorded).ok();
-        self.facts.before =
-            Some(Before { revision, next, good: good.map(|choice| (choice.revision, choice.why.to_string())) });
+        let BeforeNext { newest, next, good } = before_next(history, kept);
+        let good = good.ok().map(|choice| (choice.revision, choice.why.to_string()));
+        self.facts.before = Some(Before { revision: newest, next, good });
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod migrations;
 pub(crate) mod permissions;
 pub(crate) mod registry;
 pub(crate) mod redis;
+pub(crate) mod rollback_plan;
 
 use prodtest_inspect::Entry;
 
@@ -21,4 +22,5 @@ pub(crate) const ALL: &[Entry<Precheck>] = &[
     Entry::of::<database::Database>(),
     Entry::of::<migrations::Migrations>(),
     Entry::of::<redis::Redis>(),
+    Entry::of::<rollback_plan::RollbackPlan>(),
 ];

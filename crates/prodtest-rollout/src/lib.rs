@@ -11,3 +11,4 @@ pub mod journal;
 pub mod probe;
 pub mod trace;
 pub mod watch;
+pub mod way_back;

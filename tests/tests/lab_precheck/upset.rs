@@ -61,6 +61,14 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
             let (_stub, address) = images::registry_that_has_everything();
             run(told::instead(release, &values, &[("--registry-connect", &address)]))
         }
+        Some("earlier-image-gone") => {
+            images::earlier_image_gone(release);
+            as_usual()
+        }
+        Some("only-revision-failed") => {
+            only_revision_failed(release);
+            as_usual()
+        }
         Some(service @ ("registry-stopped" | "registry-cut-off")) => {
             let injected = Injected::new(release.lab(), service);
             let done = as_usual();
@@ -108,6 +116,13 @@ fn revoked_right(release: &Release<'_>) -> NamedTempFile {
     )
     .expect("a service account");
     access::of_service_account(release.lab(), namespace, name)
+}
+
+/// A first install that Helm gave up waiting for.
+fn only_revision_failed(release: &Release<'_>) {
+    let values = json!({ "image": { "digest": "", "tag": "no-such-tag" } });
+    let output = release.upgrade(Helm::Three, &values, &["--wait", "--timeout=3s"]).expect("helm");
+    assert!(!output.status.success(), "it must fail");
 }
 
 /// A Helm that somebody else killed while it waited for pods.

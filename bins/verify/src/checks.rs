@@ -8,6 +8,7 @@ pub(crate) mod ingress_tls;
 pub(crate) mod pods;
 pub(crate) mod quota;
 pub(crate) mod replicas;
+pub(crate) mod resources;
 pub(crate) mod strategy;
 
 use prodtest_gate::CheckId;
@@ -23,6 +24,7 @@ pub(crate) const ALL: &[Entry<Verify>] = &[
     Entry::of::<strategy::Strategy>(),
     Entry::of::<quota::Quota>(),
     Entry::of::<ingress_tls::IngressTls>(),
+    Entry::of::<resources::Resources>(),
     Entry::of::<events::Events>(),
     Entry::of::<health::Health>(),
     Entry::of::<api::Api>(),

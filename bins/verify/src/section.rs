@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::checks::{api, autoscaling, events, health, ingress_tls, pods, quota, replicas, strategy};
+use crate::checks::{autoscaling, events, pods, quota, replicas, resources, strategy};
 
 /// What a release that runs is held against.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -24,6 +25,8 @@ pub(crate) struct Section {
     pub(crate) quota: quota::Section,
     /// The entrance from outside.
     pub(crate) ingress_tls: ingress_tls::Section,
+    /// What its containers use.
+    pub(crate) resources: resources::Section,
     /// What the cluster warned of.
     pub(crate) events: events::Section,
     /// Where it says that it is well.

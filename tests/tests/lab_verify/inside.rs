@@ -2,7 +2,9 @@
 
 use std::{
     fs,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
+    process::Child,
 };
 
 use anyhow::{Context as _, ensure};
@@ -69,4 +71,32 @@ pub(super) fn restarted(release: &Release<'_>, pod: &Value) {
         Ok(())
     })
     .expect("a container that was started again");
+}
+
+/// A shell and its children that count as the container's own. They end with this.
+pub(super) struct Guest(Child);
+
+impl Guest {
+    /// Lets them do that.
+    pub(super) fn new(release: &Release<'_>, pod: &Value, script: &str) -> Self {
+        let enter =
+            groups(release, pod).into_iter().map(|group| format!("echo $$ > {}/cgroup.procs\n", group.display()));
+        let mut shell = sh::program("sh");
+        shell.args(["-ec", &(enter.collect::<String>() + script)]).process_group(0);
+        Self(shell.spawn().expect("a shell"))
+    }
+
+    /// Waits for their end, whatever it is.
+    pub(super) fn end(mut self) {
+        self.0.wait().expect("its end");
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.0.id());
+        // It may have ended.
+        let _ = sh::quietly(sh::program("kill").args(["-s", "KILL", "--", &group]));
+        let _ = self.0.wait();
+    }
 }

@@ -7,7 +7,7 @@ mod outside;
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, Result, ensure};
 use prodtest_testkit::{Done, Specimen};
 use prodtest_tests::Release;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ use xtask::{
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How many checks pass where all is well.
-pub(crate) const CHECKS: usize = 9;
+pub(crate) const CHECKS: usize = 10;
 
 /// What the lab has off, and the gate asks for. An idle pod on a busy machine is not to scale.
 fn base() -> Value {
@@ -118,6 +118,37 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
             warn(release);
             run()
         }
+        Some("memory-nearly-full") => {
+            let pod = inside::first(release);
+            // What comes last out of so much is held until somebody takes it.
+            let held = "head -c 117M /dev/zero | tail -c 117M | sleep 300";
+            let _guest = inside::Guest::new(release, &pod, held);
+            until("the metrics API to know of it", PATIENCE, || {
+                let used = memory_used(release, &pod)?;
+                ensure!(used > 110 * 1024, "it uses {used} KiB");
+                Ok(())
+            })
+            .expect("memory that is used");
+            run()
+        }
+        Some("oom-kill") => {
+            let pod = inside::first(release);
+            // The kernel ends first what the kubelet told it to: the service.
+            inside::Guest::new(release, &pod, "head -c 160M /dev/zero | tail -c 160M > /dev/null").end();
+            inside::restarted(release, &pod);
+            run()
+        }
+        Some("busy-loop") => {
+            let pod = inside::first(release);
+            let _guest = inside::Guest::new(release, &pod, "while :; do :; done");
+            until("its node to know of it", PATIENCE, || {
+                let throttled = throttled(release, &pod)?;
+                ensure!(throttled > 120, "it was throttled in {throttled} periods");
+                Ok(())
+            })
+            .expect("a container that is throttled");
+            run()
+        }
         Some(other) => {
             outside::while_upset(release, specimen, other).unwrap_or_else(|| panic!("nobody knows how to do `{other}`"))
         }
@@ -153,6 +184,27 @@ fn autoscaler_says(release: &Release<'_>, kind: &str, status: &str) {
         Ok(())
     })
     .expect("the condition");
+}
+
+/// How much memory a pod's container uses, in KiB, as the metrics API has it.
+fn memory_used(release: &Release<'_>, pod: &Value) -> Result<u64> {
+    let name = pod["metadata"]["name"].as_str().context("no name")?;
+    let path = format!("/apis/metrics.k8s.io/v1beta1/namespaces/{}/pods/{name}", release.namespace);
+    let metrics: Value = serde_json::from_str(&sh::quietly(release.kubectl()?.args(["get", "--raw", &path]))?)?;
+    let used = metrics["containers"][0]["usage"]["memory"].as_str().context("no memory")?;
+    used.strip_suffix("Ki").context("no KiB")?.parse().context("no number")
+}
+
+/// In how many periods a pod's container was throttled, as its node has it.
+fn throttled(release: &Release<'_>, pod: &Value) -> Result<u64> {
+    let node = pod["spec"]["nodeName"].as_str().context("no node")?;
+    let uid = pod["metadata"]["uid"].as_str().context("no uid")?;
+    let path = format!("/api/v1/nodes/{node}/proxy/metrics/cadvisor");
+    let page = sh::quietly(release.kubectl()?.args(["get", "--raw", &path]))?;
+    let is_own = |line: &&str| line.contains(uid) && line.contains("container=\"godel\"");
+    let mut lines = page.lines().filter(|line| line.starts_with("container_cpu_cfs_throttled_periods_total{"));
+    let (_, number) = lines.find(is_own).and_then(|line| line.rsplit_once('}')).context("nothing yet")?;
+    number.split_whitespace().next().context("no number")?.parse().context("no number")
 }
 
 /// A warning about the workload, as a controller of somebody's own would make it.

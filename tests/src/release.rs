@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     ops::Deref,
     path::Path,
     sync::{Mutex, PoisonError},
@@ -114,10 +115,21 @@ impl<'a> Release<'a> {
     /// When the lab has no ingress.
     #[must_use]
     pub fn verify(&self) -> GateCommand {
-        GateCommand::new("verify")
-            .args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"])
-            .args(self.target().expect("an ingress"))
-            .args(self.verify_target().expect("an ingress"))
+        GateCommand::new("verify").args(self.verify_words())
+    }
+
+    /// What the verify gate is told.
+    ///
+    /// # Panics
+    /// When the lab has no ingress, or does not take the image of the probe.
+    #[must_use]
+    pub fn verify_words(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> =
+            ["--config", "examples/godel/prodtest.yaml", "--env", "lab"].map(OsString::from).to_vec();
+        words.extend(self.target().expect("an ingress"));
+        words.extend(self.verify_target().expect("an ingress"));
+        words.extend(["--probe-image".into(), probe(self.lab).into()]);
+        words
     }
 
     /// Objects of its namespace.
@@ -153,6 +165,18 @@ impl Drop for Release<'_> {
         // A test that fails says why by itself.
         let _ = self.godel.remove();
     }
+}
+
+/// The image of the probe, pushed once to each lab.
+fn probe(lab: &Lab) -> String {
+    static DONE: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+    let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let push = || {
+        let image = image::build(&image::Options { probe: true, ..image::Options::default() }).expect("an image");
+        let Pushed { repository, digest } = godel::push(lab, &image).expect("a registry that takes it");
+        format!("{repository}@{digest}")
+    };
+    done.entry(lab.name.clone()).or_insert_with(push).clone()
 }
 
 /// Each image is pushed once to each lab.

@@ -5,8 +5,8 @@ pub(crate) mod database;
 pub(crate) mod helm;
 pub(crate) mod migrations;
 pub(crate) mod permissions;
-pub(crate) mod registry;
 pub(crate) mod redis;
+pub(crate) mod registry;
 pub(crate) mod rollback_plan;
 
 use prodtest_inspect::Entry;

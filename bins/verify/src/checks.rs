@@ -5,6 +5,7 @@ pub(crate) mod autoscaling;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod ingress_tls;
+pub(crate) mod network_policy;
 pub(crate) mod pods;
 pub(crate) mod quota;
 pub(crate) mod replicas;
@@ -24,6 +25,7 @@ pub(crate) const ALL: &[Entry<Verify>] = &[
     Entry::of::<strategy::Strategy>(),
     Entry::of::<quota::Quota>(),
     Entry::of::<ingress_tls::IngressTls>(),
+    Entry::of::<network_policy::NetworkPolicy>(),
     Entry::of::<resources::Resources>(),
     Entry::of::<events::Events>(),
     Entry::of::<health::Health>(),

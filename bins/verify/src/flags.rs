@@ -18,6 +18,9 @@ pub(crate) struct Flags {
     /// Connect there for plain HTTP, instead of `verify.ingress-tls.http-connect`
     #[arg(long, value_name = "HOST:PORT", help_heading = "Target")]
     pub(crate) http_connect: Option<HostPort>,
+    /// The image that tries network policies, instead of `verify.network-policy.image`
+    #[arg(long, value_name = "IMAGE", help_heading = "Target")]
+    pub(crate) probe_image: Option<String>,
     /// The certificate authority to trust (PEM), instead of the environment's `tls.ca`
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     pub(crate) ca: Option<PathBuf>,

@@ -41,7 +41,10 @@ impl Gate for Verify {
     }
 
     async fn observe(plan: &Plan, means: &Means<Shared>, run: &Run) -> Facts {
-        observe::<Self>(plan, means, run).await
+        let mut facts = observe::<Self>(plan, means, run).await;
+        // Whatever became of the check that made them.
+        checks::network_policy::clean(means, run, &mut facts).await;
+        facts
     }
 
     fn judge(plan: &Plan, facts: &Facts) -> Vec<Judged> {

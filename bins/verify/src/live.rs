@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::{
-    api::{apps::v1::ReplicaSet, core::v1::Pod},
+    api::{
+        apps::v1::ReplicaSet,
+        core::v1::{Pod, Service},
+    },
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
 use prodtest_gate::Rule;
@@ -21,7 +24,7 @@ use prodtest_rollout::helm::{History, Manifest, Release, Status};
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
-use crate::{gate::Verify, site::Site};
+use crate::{checks::network_policy::Made, gate::Verify, site::Site};
 
 /// What is asked once.
 #[derive(Default)]
@@ -30,6 +33,9 @@ pub(crate) struct Shared {
     workloads: OnceCell<Result<Vec<Workload>, Unseen>>,
     pods: OnceCell<Result<Vec<Pod>, Unseen>>,
     replica_sets: OnceCell<Result<Vec<ReplicaSet>, Unseen>>,
+    services: OnceCell<Result<Vec<Service>, Unseen>>,
+    /// What was made in the cluster.
+    pub(crate) probes: Made,
 }
 
 /// What was deployed.
@@ -182,6 +188,12 @@ pub(crate) fn shortened(text: &str, longest: usize) -> String {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),
     }
+}
+
+/// All Services of the namespace.
+pub(crate) async fn services<'a>(seeing: &Seeing<'a, Verify>) -> Result<&'a [Service], Unseen> {
+    let list = || list(seeing, "", "services");
+    seeing.means.own.services.get_or_init(list).await.as_deref().map_err(Clone::clone)
 }
 
 /// All objects of a kind in the namespace.

@@ -4,8 +4,7 @@ use prodtest_config::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::checks::{api, autoscaling, events, health, ingress_tls, pods, quota, replicas, strategy};
-use crate::checks::{autoscaling, events, pods, quota, replicas, resources, strategy};
+use crate::checks::{api, autoscaling, events, health, ingress_tls, network_policy, pods, quota, replicas, resources, strategy};
 
 /// What a release that runs is held against.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -25,6 +24,8 @@ pub(crate) struct Section {
     pub(crate) quota: quota::Section,
     /// The entrance from outside.
     pub(crate) ingress_tls: ingress_tls::Section,
+    /// What network policies must let through, and what not.
+    pub(crate) network_policy: network_policy::Section,
     /// What its containers use.
     pub(crate) resources: resources::Section,
     /// What the cluster warned of.

@@ -26,8 +26,8 @@ use crate::{images, told};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How many checks pass where all is well, before anything is deployed.
-pub(crate) const CHECKS: usize = 6;
+/// The checks that do not apply where all is well, before anything is deployed.
+pub(crate) const SKIPPED: [&str; 0] = [];
 
 /// Runs the gate while that is upset.
 pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {

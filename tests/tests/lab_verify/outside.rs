@@ -1,6 +1,6 @@
 //! What is done between users and the pods: to the Ingress, its certificate, and the way to it.
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, process::Command, time::Duration};
 
 use anyhow::ensure;
 use prodtest_testkit::{Done, GateCommand, Specimen};
@@ -57,19 +57,25 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen, name: &str
             .expect("a new name");
             aimed(release, "--url", &format!("https://{host}")).run()
         }
+        "policies-gone" => {
+            sh::quietly(kubectl(release).args(["delete", "networkpolicies", "--all"])).expect("no policies");
+            run()
+        }
+        "allowed-way-closed" => {
+            sh::quietly(kubectl(release).args(["delete", "networkpolicy/godel-api-test"])).expect("a policy less");
+            run()
+        }
+        "probe-without-image" => aimed(release, "--probe-image", "registry.lab:5000/prodtest-probe:none").run(),
         _ => return None,
     })
 }
 
 /// The gate, with one word of its target replaced.
 fn aimed(release: &Release<'_>, flag: &str, value: &str) -> GateCommand {
-    let mut words: Vec<OsString> = release.target().expect("an ingress");
+    let mut words: Vec<OsString> = release.verify_words();
     let at = words.iter().position(|word| word == flag).expect("the flag");
     words[at + 1] = value.into();
-    GateCommand::new("verify")
-        .args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"])
-        .args(words)
-        .args(release.verify_target().expect("an ingress"))
+    GateCommand::new("verify").args(words)
 }
 
 /// The Ingress sends what is asked for below this path to a Service without pods.
@@ -93,9 +99,13 @@ fn misroute(release: &Release<'_>, path: &str, kind: &str) {
 }
 
 fn patch_ingress(release: &Release<'_>, patch: &Value) {
-    let mut kubectl = release.kubectl().expect("kubectl");
-    sh::quietly(kubectl.args(["patch", "ingress/godel-api", "--type=merge", "--patch", &patch.to_string()]))
+    let patch = patch.to_string();
+    sh::quietly(kubectl(release).args(["patch", "ingress/godel-api", "--type=merge", "--patch", &patch]))
         .expect("a patch");
+}
+
+fn kubectl(release: &Release<'_>) -> Command {
+    release.kubectl().expect("kubectl")
 }
 
 /// The ingress presents this certificate for the release.

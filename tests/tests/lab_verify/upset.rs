@@ -22,8 +22,8 @@ use xtask::{
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// How many checks pass where all is well.
-pub(crate) const CHECKS: usize = 10;
+/// The checks that do not apply where all is well.
+pub(crate) const SKIPPED: [&str; 0] = [];
 
 /// What the lab has off, and the gate asks for. An idle pod on a busy machine is not to scale.
 fn base() -> Value {

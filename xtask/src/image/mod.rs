@@ -1,4 +1,4 @@
-//! `cargo xtask image`: the container image of the reference service, for who has no Docker.
+//! `cargo xtask image`: the container image of the reference service, or of the probe, for who has no Docker.
 //!
 //! An OCI image layout in a tar, made from scratch: the program, a `/tmp`, nothing else. The same program gives the same
 //! digest, on every machine and on every day. The image for production has no switches for faults.
@@ -16,15 +16,16 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{dist, env, repo, say, sh};
 
-/// The image's name, without a registry.
-const NAME: &str = "godel";
-
 /// Options of `cargo xtask image`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
     /// With the switches for faults; `-faults` is added to the tag
-    #[arg(long)]
+    #[arg(long, conflicts_with = "probe")]
     pub faults: bool,
+
+    /// Of the probe that the verify gate runs in the cluster, instead of the reference service
+    #[arg(long)]
+    pub probe: bool,
 
     /// Copy the archive here, as `godel-<tag>.tar`
     #[arg(long, value_name = "DIR")]
@@ -64,12 +65,19 @@ pub fn run(options: &Options) -> Result<()> {
         archive = copy;
     }
     say::line(format_args!("{} {} bytes", image.reference, image.size));
-    say::line(format_args!("{}@{}", NAME, image.digest));
+    say::line(format_args!("{}@{}", options.name(), image.digest));
     say::data(archive.display());
     Ok(())
 }
 
-/// Builds the service for this machine, statically, and packs it. The archive's name in the cache is that of its
+impl Options {
+    /// The image's name, without a registry: that of its program.
+    const fn name(&self) -> &'static str {
+        if self.probe { "prodtest-probe" } else { "godel" }
+    }
+}
+
+/// Builds the program for this machine, statically, and packs it. The archive's name in the cache is that of its
 /// content, so an archive that somebody reads is never written again.
 ///
 /// # Errors
@@ -84,20 +92,21 @@ pub fn build(options: &Options) -> Result<Image> {
     let lock = File::create(images.join(".lock")).context("could not make a lock file")?;
     lock.lock().context("could not lock")?;
 
-    let program = compile(options.faults)?;
+    let name = options.name();
+    let program = compile(options)?;
     let program = fs::read(&program).with_context(|| format!("could not read `{}`", program.display()))?;
     let revision = revision();
     let contents = oci::Contents {
-        name: NAME,
+        name,
         program: &program,
-        arguments: &["--listen", "0.0.0.0:7373"],
-        port: Some(7373),
+        arguments: if options.probe { &[] } else { &["--listen", "0.0.0.0:7373"] },
+        port: (!options.probe).then_some(7373),
         revision: revision.as_deref(),
     };
     let packed = oci::pack(&contents, &tag)?;
 
     let (_, short) = packed.digest.split_at("sha256:".len());
-    let archive = images.join(format!("{}-{tag}-{}.tar", NAME, &short[..16]));
+    let archive = images.join(format!("{name}-{tag}-{}.tar", &short[..16]));
     if !archive.is_file() {
         let mut half = tempfile::Builder::new();
         let mut half = half.permissions(fs::Permissions::from_mode(0o644)).tempfile_in(&images)?;
@@ -106,19 +115,20 @@ pub fn build(options: &Options) -> Result<Image> {
     }
     Ok(Image {
         archive,
-        reference: format!("{}:{tag}", NAME),
+        reference: format!("{name}:{tag}"),
         digest: packed.digest,
         config_digest: packed.config_digest,
         size: packed.archive.len() as u64,
     })
 }
 
-/// The program, seen to have switches for faults exactly when it should.
-fn compile(faults: bool) -> Result<PathBuf> {
+/// The program; the service is seen to have switches for faults exactly when it should.
+fn compile(options: &Options) -> Result<PathBuf> {
+    let (name, faults) = (options.name(), options.faults);
     let target = dist::target_here();
     dist::install(&target)?;
     let mut cargo = sh::cargo();
-    cargo.args(["build", "--locked", "--package", "godel", "--profile", "image", "--target", &target]);
+    cargo.args(["build", "--locked", "--package", name, "--profile", "image", "--target", &target]);
     if faults {
         cargo.args(["--features", "faults"]);
     }
@@ -126,7 +136,10 @@ fn compile(faults: bool) -> Result<PathBuf> {
     // must not take the other requests with it.
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags()?.join("\x1f"));
     sh::run(&mut cargo)?;
-    let program = sh::target()?.join(&target).join("image").join("godel");
+    let program = sh::target()?.join(&target).join("image").join(name);
+    if options.probe {
+        return Ok(program);
+    }
 
     let listed = sh::program(&program).arg("--list-faults").output().context("could not start what was built")?;
     ensure!(

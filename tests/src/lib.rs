@@ -12,4 +12,4 @@ mod together;
 pub use fault::{ClusterFault, Injected};
 pub use lab::{OwnLab, shared};
 pub use release::Release;
-pub use together::side_by_side;
+pub use together::{every_fault, is_wanted, side_by_side};

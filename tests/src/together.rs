@@ -1,6 +1,12 @@
 //! Work that is done side by side.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use prodtest_testkit::{Done, Fault, FaultTable, How, Specimen};
+use xtask::env;
 
 /// Does something with each of these, so many at once; returns what came of those of which something did.
 pub fn side_by_side<T: Send, R: Send>(
@@ -23,6 +29,41 @@ pub fn side_by_side<T: Send, R: Send>(
         }
     });
     results.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether that is wanted: `PRODTEST_FAULT` names the beginnings of those that somebody works on, with commas between them;
+/// all, when it is not set.
+#[must_use]
+pub fn is_wanted(name: &str) -> bool {
+    let only = env::get("PRODTEST_FAULT").map(|only| only.to_string_lossy().into_owned()).unwrap_or_default();
+    only.split(',').any(|only| name.starts_with(only))
+}
+
+/// Does every fault of a gate's table to a release, so many at once, and those that others would feel alone; `run` is told of
+/// the fault and gives what the gate made of it.
+///
+/// # Panics
+/// When one did not turn out as the table has it, with all that the gate said of each.
+pub fn every_fault(gate: &str, number: usize, run: impl Fn(&Fault, &Specimen) -> Done + Sync) {
+    let table = FaultTable::of(gate);
+    let wanted = table.faults.iter().filter(|fault| is_wanted(&fault.name)).map(|fault| match &fault.how {
+        How::Specimen(specimen) => (fault, specimen),
+        _ => panic!("`{}` is done to no release", fault.name),
+    });
+    let attempt = |(fault, specimen): (&Fault, &Specimen)| {
+        let begun = Instant::now();
+        let done = run(fault, specimen);
+        let differences = fault.differences(gate, &done);
+        // For who reads the log of CI.
+        let word = if differences.is_empty() { "ok" } else { "WRONG" };
+        println!("{:5.1} s  {word:<5}  {}", begun.elapsed().as_secs_f64(), fault.name);
+        let said = || format!("{}:\n  {}\n{}", fault.name, differences.join("\n  "), done.said());
+        (!differences.is_empty()).then(said)
+    };
+    let (alone, others): (Vec<_>, Vec<_>) = wanted.partition(|(_, specimen)| specimen.alone);
+    let mut wrong = side_by_side(number, others, attempt);
+    wrong.extend(alone.into_iter().filter_map(attempt));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 #[cfg(test)]

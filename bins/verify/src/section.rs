@@ -4,7 +4,9 @@ use prodtest_config::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::checks::{api, autoscaling, events, health, ingress_tls, network_policy, pods, quota, replicas, resources, strategy};
+use crate::checks::{
+    api, autoscaling, events, health, ingress_tls, network_policy, pods, quota, replicas, resources, strategy,
+};
 
 /// What a release that runs is held against.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

@@ -27,7 +27,7 @@ use crate::{images, told};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The checks that do not apply where all is well, before anything is deployed.
-pub(crate) const SKIPPED: [&str; 0] = [];
+pub(crate) const SKIPPED: &[&str] = &[];
 
 /// Runs the gate while that is upset.
 pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {

@@ -133,6 +133,19 @@ pub fn trace(sources: &Sources, object: Option<&Document>, subject: &Subject) ->
     search.value(subject).or_else(|| search.line(subject)).or_else(|| search.chart())
 }
 
+/// Where a value was set last, by its key, `image.tag` or `list[0].name`; of one that was not, what it would be in.
+#[must_use]
+pub fn place_of_value(sources: &Sources, key: &str) -> Option<Place> {
+    let values = Values::of(sources);
+    let mut key = key;
+    loop {
+        if let Some(entry) = values.get(key) {
+            return Some(entry.place.clone());
+        }
+        key = &key[..key.rfind(['.', '['])?];
+    }
+}
+
 struct Search<'a> {
     sources: &'a Sources,
     values: &'a Values,

@@ -246,6 +246,15 @@ impl Helm {
         self.run(words, own(upgrade), Prints::Text)
     }
 
+    /// Lints the chart with its values, without a cluster. Ends with a text; what is wrong is what [`Ended::Failed`] says.
+    #[must_use]
+    pub fn lint(&self, upgrade: &Upgrade<'_>) -> Running {
+        let mut words: Vec<OsString> = ["lint", "--quiet"].map(OsString::from).to_vec();
+        words.extend(values(upgrade));
+        words.extend(["--", upgrade.chart].map(OsString::from));
+        self.run(words, own(upgrade), Prints::Report)
+    }
+
     /// The manifest of a revision, or of the newest, as a text.
     #[must_use]
     pub fn manifest(&self, release: &str, revision: Option<u32>) -> Running {
@@ -289,6 +298,13 @@ fn upgrading(upgrade: &Upgrade<'_>, more: &[&str]) -> Vec<OsString> {
 
 /// Files, the gate's values, release and chart.
 fn given(upgrade: &Upgrade<'_>) -> Vec<OsString> {
+    let mut words = values(upgrade);
+    words.extend(["--", upgrade.release, upgrade.chart].map(OsString::from));
+    words
+}
+
+/// Files and the gate's values.
+fn values(upgrade: &Upgrade<'_>) -> Vec<OsString> {
     let mut words = Vec::new();
     for path in upgrade.values {
         words.extend([OsString::from("--values"), path.into()]);
@@ -299,7 +315,6 @@ fn given(upgrade: &Upgrade<'_>) -> Vec<OsString> {
     for setting in upgrade.set_json {
         words.extend([OsString::from("--set-json"), setting.into()]);
     }
-    words.extend(["--", upgrade.release, upgrade.chart].map(OsString::from));
     words
 }
 

@@ -69,6 +69,8 @@ impl fmt::Debug for Ended {
 pub(crate) enum Prints {
     Json,
     Text,
+    /// A text; when it fails, what it printed is what is wrong.
+    Report,
 }
 
 /// A Helm that runs. When this goes, it is killed.
@@ -178,6 +180,10 @@ impl Running {
                 Ended::NotStarted(stderr.trim_end().to_owned())
             }
             Some(_) if self.asked_to_end => Ended::Killed,
+            Some(code) if self.prints == Prints::Report => {
+                let printed = String::from_utf8_lossy(&lock(&self.stdout).bytes).into_owned();
+                Ended::Failed { code, problem: explain(&stderr), stderr: format!("{printed}\n{stderr}") }
+            }
             Some(code) => Ended::Failed { code, problem: explain(&stderr), stderr },
         }
     }
@@ -188,7 +194,7 @@ impl Running {
             return Ended::Garbage(format!("it printed more than {MAX_STDOUT} bytes"));
         }
         match self.prints {
-            Prints::Text => match std::str::from_utf8(&stdout.bytes) {
+            Prints::Text | Prints::Report => match std::str::from_utf8(&stdout.bytes) {
                 Ok(text) => Ended::Done(text.into()),
                 Err(_) => Ended::Garbage("it printed no text".to_owned()),
             },
@@ -293,6 +299,8 @@ mod tests {
         assert!(matches!(failed, Ended::Failed { code: 1, problem: HelmProblem::NotFound(_), .. }), "{failed:?}");
         let mut nowhere = Running::start(std::process::Command::new("/nowhere/helm"), None, Prints::Json);
         assert!(matches!(nowhere.wait().await, Ended::NotStarted(_)));
+        let report = ended("echo '[ERROR] a'; echo 'Error: 1 failed' >&2; exit 1", None, Prints::Report).await;
+        assert!(matches!(&report, Ended::Failed { stderr, .. } if stderr.starts_with("[ERROR] a\n")), "{report:?}");
         let launcher = format!("echo '{SAID} `helm`: No such file' >&2; exit 127");
         assert!(matches!(ended(&launcher, None, Prints::Json).await, Ended::NotStarted(_)));
     }

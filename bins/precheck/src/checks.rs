@@ -2,12 +2,36 @@
 
 pub(crate) mod cluster;
 pub(crate) mod helm;
+pub(crate) mod namespace;
 pub(crate) mod permissions;
 
+use prodtest_gate::CheckId;
 use prodtest_inspect::Entry;
 
 use crate::gate::Precheck;
 
 /// All of them, in the order in which they are shown.
-pub(crate) const ALL: &[Entry<Precheck>] =
-    &[Entry::of::<cluster::Cluster>(), Entry::of::<permissions::Permissions>(), Entry::of::<helm::Helm>()];
+pub(crate) const ALL: &[Entry<Precheck>] = &[
+    Entry::of::<cluster::Cluster>(),
+    Entry::of::<permissions::Permissions>(),
+    Entry::of::<namespace::Namespace>(),
+    Entry::of::<helm::Helm>(),
+];
+
+/// The id of a check of this gate.
+pub(crate) fn id(name: &str) -> CheckId {
+    #[expect(clippy::unwrap_used, reason = "the names are literals, and a unit test parses each")]
+    CheckId::new("precheck", name).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_have_ids() {
+        for entry in ALL {
+            assert_eq!(entry.id(), id(entry.name));
+        }
+    }
+}

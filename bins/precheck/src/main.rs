@@ -3,6 +3,7 @@
 mod checks;
 mod flags;
 mod gate;
+mod room;
 mod section;
 mod shared;
 mod site;

@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod helm;
 pub(crate) mod namespace;
+pub(crate) mod nodes;
 pub(crate) mod permissions;
 
 use prodtest_gate::CheckId;
@@ -14,6 +15,7 @@ use crate::gate::Precheck;
 pub(crate) const ALL: &[Entry<Precheck>] = &[
     Entry::of::<cluster::Cluster>(),
     Entry::of::<permissions::Permissions>(),
+    Entry::of::<nodes::Nodes>(),
     Entry::of::<namespace::Namespace>(),
     Entry::of::<helm::Helm>(),
 ];

@@ -4,7 +4,7 @@ use prodtest_config::{FilePath, Located, Period};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::checks::{cluster, permissions};
+use crate::checks::{cluster, nodes, permissions};
 
 /// What must be in order before a deployment.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -18,4 +18,6 @@ pub(crate) struct Section {
     pub(crate) cluster: cluster::Section,
     /// What the later gates must be allowed to do.
     pub(crate) permissions: permissions::Section,
+    /// The nodes of the cluster.
+    pub(crate) nodes: nodes::Section,
 }

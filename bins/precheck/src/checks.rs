@@ -1,5 +1,6 @@
 //! The checks of the precheck gate, one file each: what it is told, where it looks, and what that means.
 
+pub(crate) mod chart;
 pub(crate) mod cluster;
 pub(crate) mod helm;
 pub(crate) mod namespace;
@@ -18,6 +19,7 @@ pub(crate) const ALL: &[Entry<Precheck>] = &[
     Entry::of::<nodes::Nodes>(),
     Entry::of::<namespace::Namespace>(),
     Entry::of::<helm::Helm>(),
+    Entry::of::<chart::Chart>(),
 ];
 
 /// The id of a check of this gate.

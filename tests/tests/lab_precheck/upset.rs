@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const NOTICE: Duration = Duration::from_secs(120);
 
 /// How many checks pass where all is well, before anything is deployed.
-pub(crate) const CHECKS: usize = 5;
+pub(crate) const CHECKS: usize = 6;
 
 /// Runs the gate while that is upset.
 pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {

@@ -101,10 +101,25 @@ impl<'a> Release<'a> {
     /// When the lab has no registry or no stores.
     #[must_use]
     pub fn precheck_as(&self, kubeconfig: &Path, values: &Value) -> GateCommand {
+        self.precheck_by(Path::new("examples/godel/prodtest.yaml"), kubeconfig, values)
+    }
+
+    /// The same, with that configuration.
+    ///
+    /// # Panics
+    /// When the lab has no registry or no stores.
+    #[must_use]
+    pub fn precheck_of(&self, config: &Path, values: &Value) -> GateCommand {
+        self.precheck_by(config, &self.lab.kubeconfig(), values)
+    }
+
+    fn precheck_by(&self, config: &Path, kubeconfig: &Path, values: &Value) -> GateCommand {
         GateCommand::new("precheck")
             .arg("--kubeconfig")
             .arg(kubeconfig)
-            .args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"])
+            .arg("--config")
+            .arg(config)
+            .args(["--env", "lab"])
             .args(self.precheck_target(Helm::Three, values).expect("a registry and stores"))
             .args(["--repository", &self.image.repository])
     }

@@ -1,14 +1,18 @@
 //! The checks of the precheck gate, one file each: what it is told, where it looks, and what that means.
 
+pub(crate) mod chart;
 pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod helm;
 pub(crate) mod migrations;
+pub(crate) mod namespace;
+pub(crate) mod nodes;
 pub(crate) mod permissions;
 pub(crate) mod redis;
 pub(crate) mod registry;
 pub(crate) mod rollback_plan;
 
+use prodtest_gate::CheckId;
 use prodtest_inspect::Entry;
 
 use crate::gate::Precheck;
@@ -17,10 +21,31 @@ use crate::gate::Precheck;
 pub(crate) const ALL: &[Entry<Precheck>] = &[
     Entry::of::<cluster::Cluster>(),
     Entry::of::<permissions::Permissions>(),
+    Entry::of::<nodes::Nodes>(),
+    Entry::of::<namespace::Namespace>(),
     Entry::of::<helm::Helm>(),
+    Entry::of::<chart::Chart>(),
     Entry::of::<registry::Registry>(),
     Entry::of::<database::Database>(),
     Entry::of::<migrations::Migrations>(),
     Entry::of::<redis::Redis>(),
     Entry::of::<rollback_plan::RollbackPlan>(),
 ];
+
+/// The id of a check of this gate.
+pub(crate) fn id(name: &str) -> CheckId {
+    #[expect(clippy::unwrap_used, reason = "the names are literals, and a unit test parses each")]
+    CheckId::new("precheck", name).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_have_ids() {
+        for entry in ALL {
+            assert_eq!(entry.id(), id(entry.name));
+        }
+    }
+}

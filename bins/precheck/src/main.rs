@@ -4,6 +4,7 @@ mod checks;
 mod flags;
 mod gate;
 mod pull;
+mod room;
 mod section;
 mod shared;
 mod site;

@@ -4,7 +4,7 @@ use prodtest_config::{FilePath, Located, Period};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::checks::{cluster, database, migrations, permissions, redis};
+use crate::checks::{cluster, database, migrations, nodes, permissions, redis};
 
 /// What must be in order before a deployment.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -16,6 +16,8 @@ pub(crate) struct Section {
     pub(crate) cluster: cluster::Section,
     /// What the later gates must be allowed to do.
     pub(crate) permissions: permissions::Section,
+    /// The nodes of the cluster.
+    pub(crate) nodes: nodes::Section,
     /// The `helm` program; the first in `PATH` when left out.
     pub(crate) helm: Option<Located<FilePath>>,
     /// The database of the service, which must be PostgreSQL; its check is skipped when left out.

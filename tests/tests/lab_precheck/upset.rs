@@ -9,22 +9,30 @@ mod sentinel;
 #[path = "stores.rs"]
 mod stores;
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use anyhow::ensure;
-use prodtest_testkit::{Done, GateCommand, Specimen};
+use prodtest_testkit::{Done, GateCommand, Specimen, repository};
 use prodtest_tests::{Injected, Release, access};
-use serde_json::json;
-use tempfile::NamedTempFile;
-use xtask::lab::{
-    self,
-    godel::{CHART, Helm, RELEASE},
-    until,
+use serde_json::{Value, json};
+use tempfile::{NamedTempFile, TempDir};
+use xtask::{
+    lab::{
+        self,
+        godel::{CHART, Helm, RELEASE},
+        until,
+    },
+    sh,
 };
 
 use crate::{images, told};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Until a node that is lost counts as such, or one that is back; pods on it are waited for by nobody.
+const NOTICE: Duration = Duration::from_secs(120);
 
 /// The checks that do not apply where all is well, before anything is deployed.
 pub(crate) const SKIPPED: &[&str] = &[];
@@ -46,6 +54,48 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
         }
         Some("pending-release") => {
             leave_pending(release);
+            as_usual()
+        }
+        Some("node-off") => {
+            let off = Injected::new(release.lab(), "node-2-off");
+            node_is(release, "Unknown");
+            let done = as_usual();
+            off.heal();
+            node_is(release, "True");
+            done
+        }
+        Some("chart-with-a-removed-api") => {
+            let folder = chart_with(&json!({
+                "apiVersion": "policy/v1beta1", "kind": "PodDisruptionBudget", "metadata": { "name": "old" },
+                "spec": { "maxUnavailable": 1, "selector": { "matchLabels": { "app": "godel" } } },
+            }));
+            run(release.precheck_of(&folder.path().join("prodtest.yaml"), &values))
+        }
+        Some("chart-with-a-deprecated-api") => {
+            let folder = chart_with(
+                &json!({ "apiVersion": "v1", "kind": "Endpoints", "metadata": { "name": "old" }, "subsets": [] }),
+            );
+            run(release.precheck_of(&folder.path().join("prodtest.yaml"), &values))
+        }
+        Some("namespace-gone") => {
+            namespace(release, "delete");
+            let done = as_usual();
+            // What ends the test removes it again.
+            namespace(release, "create");
+            done
+        }
+        Some("namespace-terminating") => {
+            held_up(release, true);
+            let done = as_usual();
+            held_up(release, false);
+            done
+        }
+        Some("quota-one-pod-too-small") => {
+            quota(release, 3);
+            as_usual()
+        }
+        Some("limit-range-too-small") => {
+            limit_range(release);
             as_usual()
         }
         Some("redis-sentinel-quorum") => sentinel::without_quorum(release, specimen),
@@ -99,7 +149,7 @@ fn revoked_right(release: &Release<'_>) -> NamedTempFile {
     rules.push(of("coordination.k8s.io", &["leases"], &["create", "update"]));
     let api = "rbac.authorization.k8s.io/v1";
     let subject = json!([{ "kind": "ServiceAccount", "name": name, "namespace": namespace }]);
-    let binding = |kind: &str, name: &str, role: serde_json::Value| json!({ "apiVersion": api, "kind": kind, "metadata": { "name": name, "namespace": namespace }, "roleRef": role, "subjects": subject });
+    let binding = |kind: &str, name: &str, role: Value| json!({ "apiVersion": api, "kind": kind, "metadata": { "name": name, "namespace": namespace }, "roleRef": role, "subjects": subject });
     let group = "rbac.authorization.k8s.io";
     lab::apply(
         release.lab(),
@@ -109,7 +159,7 @@ fn revoked_right(release: &Release<'_>) -> NamedTempFile {
             binding("RoleBinding", name, json!({ "apiGroup": group, "kind": "Role", "name": name })),
             json!({
                 "apiVersion": api, "kind": "ClusterRole", "metadata": { "name": namespace },
-                "rules": [of("", &["nodes"], &["list"])],
+                "rules": [of("", &["nodes", "pods"], &["list"])],
             }),
             binding("ClusterRoleBinding", namespace, json!({ "apiGroup": group, "kind": "ClusterRole", "name": namespace })),
         ],
@@ -133,12 +183,88 @@ fn leave_pending(release: &Release<'_>) {
     let mut helm = helm.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     let pending = until("the release to be pending", PATIENCE, || {
         // Not there yet, it is waited for too.
-        let name = ["--namespace", &release.namespace, "secret/sh.helm.release.v1.godel.v2"];
-        let status = lab::get(release.lab(), &name)?["metadata"]["labels"]["status"].clone();
+        let name = "secret/sh.helm.release.v1.godel.v2";
+        let secret = lab::get(release.lab(), &["--namespace", &release.namespace, name])?;
+        let status = &secret["metadata"]["labels"]["status"];
         ensure!(status == "pending-upgrade", "it is {status}");
         Ok(())
     });
     helm.kill().expect("it still runs");
     helm.wait().expect("its end");
     pending.expect("a pending release");
+}
+
+/// Deletes the namespace and waits until it is gone, or makes an empty one.
+fn namespace(release: &Release<'_>, verb: &str) {
+    let mut kubectl = lab::kubectl(release.lab()).expect("kubectl");
+    kubectl.args([verb, "namespace", &release.namespace]);
+    sh::quietly(&mut kubectl).expect("the API takes it");
+}
+
+/// Deletes the namespace while something in it does not let go; or lets go, and waits until it is gone.
+fn held_up(release: &Release<'_>, held: bool) {
+    let metadata = json!({
+        "name": "held", "namespace": release.namespace, "finalizers": if held { json!(["test.prodtest/held"]) } else { json!([]) },
+    });
+    let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata });
+    if held {
+        lab::apply(release.lab(), &[object]).expect("a ConfigMap");
+        let mut kubectl = lab::kubectl(release.lab()).expect("kubectl");
+        kubectl.args(["delete", "namespace", &release.namespace, "--wait=false"]);
+        sh::quietly(&mut kubectl).expect("the API takes it");
+    } else {
+        let mut kubectl = release.kubectl().expect("kubectl");
+        kubectl.args(["patch", "configmap", "held", "--type=json", "--patch"]);
+        kubectl.arg(json!([{ "op": "remove", "path": "/metadata/finalizers" }]).to_string());
+        sh::quietly(&mut kubectl).expect("the API takes it");
+        namespace(release, "delete");
+        namespace(release, "create");
+    }
+}
+
+/// A quota of so many pods.
+fn quota(release: &Release<'_>, pods: u32) {
+    let metadata = json!({ "name": "small", "namespace": release.namespace });
+    let quota = json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": { "hard": { "pods": pods } } });
+    lab::apply(release.lab(), &[quota]).expect("a quota");
+    until("the quota to have counted", PATIENCE, || {
+        let counted = release.object("resourcequota/small")["status"]["used"]["pods"].clone();
+        ensure!(counted.is_string(), "it has not");
+        Ok(())
+    })
+    .expect("the quota controller counts");
+}
+
+/// No container may have as much memory as Godel's has.
+fn limit_range(release: &Release<'_>) {
+    let metadata = json!({ "name": "small", "namespace": release.namespace });
+    let limits = json!([{ "type": "Container", "max": { "memory": "127Mi" } }]);
+    let range = json!({ "apiVersion": "v1", "kind": "LimitRange", "metadata": metadata, "spec": { "limits": limits } });
+    lab::apply(release.lab(), &[range]).expect("a limit range");
+}
+
+/// Waits until the cluster has noticed what became of the second node.
+fn node_is(release: &Release<'_>, status: &str) {
+    until(&format!("`node-2` to be ready: {status}"), NOTICE, || {
+        let node = lab::get(release.lab(), &["node", "node-2"])?;
+        let conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let ready = conditions.iter().find(|condition| condition["type"] == "Ready");
+        let taints = node["spec"]["taints"].as_array().map_or(0, Vec::len);
+        ensure!(
+            ready.is_some_and(|ready| ready["status"] == status) && (taints == 0) == (status == "True"),
+            "{ready:?}"
+        );
+        Ok(())
+    })
+    .expect("the cluster notices");
+}
+
+/// Godel's configuration and its chart in a folder of their own, with an object more.
+fn chart_with(object: &Value) -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    let mut copy = Command::new("cp");
+    copy.args(["--recursive", "examples/godel/chart", "examples/godel/prodtest.yaml"]).arg(folder.path());
+    sh::quietly(copy.current_dir(repository())).expect("a copy");
+    std::fs::write(folder.path().join("chart/templates/more.yaml"), object.to_string()).expect("a template");
+    folder
 }

@@ -11,6 +11,7 @@ pub(crate) mod permissions;
 pub(crate) mod redis;
 pub(crate) mod registry;
 pub(crate) mod rollback_plan;
+pub(crate) mod vault;
 
 use prodtest_gate::CheckId;
 use prodtest_inspect::Entry;
@@ -26,6 +27,7 @@ pub(crate) const ALL: &[Entry<Precheck>] = &[
     Entry::of::<helm::Helm>(),
     Entry::of::<chart::Chart>(),
     Entry::of::<registry::Registry>(),
+    Entry::of::<vault::Vault>(),
     Entry::of::<database::Database>(),
     Entry::of::<migrations::Migrations>(),
     Entry::of::<redis::Redis>(),

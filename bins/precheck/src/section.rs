@@ -4,7 +4,7 @@ use prodtest_config::{FilePath, Located, Period};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::checks::{cluster, database, migrations, nodes, permissions, redis};
+use crate::checks::{cluster, database, migrations, nodes, permissions, redis, vault};
 
 /// What must be in order before a deployment.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -20,6 +20,8 @@ pub(crate) struct Section {
     pub(crate) nodes: nodes::Section,
     /// The `helm` program; the first in `PATH` when left out.
     pub(crate) helm: Option<Located<FilePath>>,
+    /// The Vault of the service; its check is skipped when left out.
+    pub(crate) vault: Option<vault::Section>,
     /// The database of the service, which must be PostgreSQL; its check is skipped when left out.
     pub(crate) database: Option<database::Section>,
     /// The migrations of that database; their check is skipped when left out.

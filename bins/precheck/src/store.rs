@@ -175,25 +175,34 @@ impl Store {
         connect_tcp(host, port).await.map_err(undialled)
     }
 
-    /// The authorities to trust, in PEM: they are no secret, and have many lines.
+    /// The authorities to trust, in PEM.
     pub(crate) async fn authorities(&self, seeing: &Seeing<'_, Precheck>) -> Result<Option<String>, Unseen> {
-        match &self.ca {
-            None => Ok(None),
-            Some(SecretRef::Kubernetes(at)) => {
-                let namespace = at.namespace.as_deref().unwrap_or_default();
-                let pem = seeing.means.cluster()?.secret(namespace, &at.secret, &at.key).await?;
-                Ok(Some(pem.expose_secret().to_owned()))
-            }
-            Some(SecretRef::File(path)) => std::fs::read_to_string(path)
-                .map(Some)
-                .map_err(|error| Unseen::new(format!("the authority `{path}` could not be read: {error}"))),
-            Some(SecretRef::Env(name)) => Err(Unseen::new(format!(
-                "an authority is read from a file or a Secret, not from the variable `{name}`"
-            ))),
+        authorities(seeing, self.ca.as_ref()).await
+    }
+}
+
+/// Authorities to trust, in PEM: they are no secret, and have many lines.
+pub(crate) async fn authorities(
+    seeing: &Seeing<'_, Precheck>,
+    ca: Option<&SecretRef>,
+) -> Result<Option<String>, Unseen> {
+    match ca {
+        None => Ok(None),
+        Some(SecretRef::Kubernetes(at)) => {
+            let namespace = at.namespace.as_deref().unwrap_or_default();
+            let pem = seeing.means.cluster()?.secret(namespace, &at.secret, &at.key).await?;
+            Ok(Some(pem.expose_secret().to_owned()))
+        }
+        Some(SecretRef::File(path)) => std::fs::read_to_string(path)
+            .map(Some)
+            .map_err(|error| Unseen::new(format!("the authority `{path}` could not be read: {error}"))),
+        Some(SecretRef::Env(name)) => {
+            Err(Unseen::new(format!("an authority is read from a file or a Secret, not from the variable `{name}`")))
         }
     }
 }
 
+/// Why there is no connection.
 pub(crate) fn undialled(failure: Failure) -> Trouble {
     match failure.kind {
         FailureKind::Refused | FailureKind::Reset | FailureKind::Closed => {

@@ -8,6 +8,8 @@ mod migrations;
 mod sentinel;
 #[path = "stores.rs"]
 mod stores;
+#[path = "vault.rs"]
+mod vault;
 
 use std::{
     process::{Command, Stdio},
@@ -99,6 +101,9 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
             as_usual()
         }
         Some("redis-sentinel-quorum") => sentinel::without_quorum(release, specimen),
+        Some(name) if name.starts_with("vault-") => {
+            let done = vault::while_flawed(release, name, specimen);
+            done.unwrap_or_else(|| panic!("nobody knows how to do `{name}`"))
         Some("wrong-pull-secret") => {
             images::wrong_pull_secret(release);
             as_usual()

@@ -104,6 +104,7 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
         Some(name) if name.starts_with("vault-") => {
             let done = vault::while_flawed(release, name, specimen);
             done.unwrap_or_else(|| panic!("nobody knows how to do `{name}`"))
+        }
         Some("wrong-pull-secret") => {
             images::wrong_pull_secret(release);
             as_usual()

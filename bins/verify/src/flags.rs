@@ -21,6 +21,12 @@ pub(crate) struct Flags {
     /// The image that tries network policies, instead of `verify.network-policy.image`
     #[arg(long, value_name = "IMAGE", help_heading = "Target")]
     pub(crate) probe_image: Option<String>,
+    /// Connect there to ask the database, whatever its address says, instead of `verify.managed-services.database-connect`
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Target")]
+    pub(crate) database_connect: Option<HostPort>,
+    /// Connect there to ask Redis, whatever its address says, instead of `verify.managed-services.redis-connect`
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Target")]
+    pub(crate) redis_connect: Option<HostPort>,
     /// The certificate authority to trust (PEM), instead of the environment's `tls.ca`
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     pub(crate) ca: Option<PathBuf>,

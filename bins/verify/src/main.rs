@@ -3,6 +3,7 @@
 mod checks;
 mod flags;
 mod gate;
+mod greeting;
 mod live;
 mod outside;
 mod pattern;

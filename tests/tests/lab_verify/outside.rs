@@ -3,9 +3,11 @@
 use std::{ffi::OsString, process::Command, time::Duration};
 
 use anyhow::ensure;
-use prodtest_testkit::{Done, GateCommand, Specimen};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use prodtest_testkit::{Done, GateCommand, Specimen, repository};
 use prodtest_tests::{Release, certificates};
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 use xtask::{
     lab::{self, until},
     pki::Certificate,
@@ -65,6 +67,29 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen, name: &str
             sh::quietly(kubectl(release).args(["delete", "networkpolicy/godel-api-test"])).expect("a policy less");
             run()
         }
+        "database-without-tls" => {
+            let ended = database(release).replace("sslmode=verify-full", "sslmode=disable");
+            move_database(release, &ended);
+            run()
+        }
+        "database-inside" => {
+            let metadata = json!({ "name": "postgres", "namespace": release.namespace });
+            let spec = json!({ "selector": { "app": "postgres" }, "ports": [{ "port": 5432 }] });
+            let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec });
+            lab::apply(release.lab(), &[service]).expect("a Service");
+            move_database(release, &database(release).replace("@postgres.lab:", "@postgres:"));
+            run()
+        }
+        // What listens there is no PostgreSQL, and speaks no TLS.
+        "database-is-none" => {
+            let port = lab::port(release.lab(), "http").expect("an ingress");
+            aimed(release, "--database-connect", &format!("127.0.0.1:{port}")).run()
+        }
+        "redis-without-tls" => {
+            let config = config_with_redis();
+            let config = config.path().to_string_lossy().into_owned();
+            aimed(release, "--config", &config).run()
+        }
         "probe-without-image" => aimed(release, "--probe-image", "registry.lab:5000/prodtest-probe:none").run(),
         _ => return None,
     })
@@ -102,6 +127,37 @@ fn patch_ingress(release: &Release<'_>, patch: &Value) {
     let patch = patch.to_string();
     sh::quietly(kubectl(release).args(["patch", "ingress/godel-api", "--type=merge", "--patch", &patch]))
         .expect("a patch");
+}
+
+/// The URL by which the service finds its database.
+fn database(release: &Release<'_>) -> String {
+    let secret = release.object("secret/godel-db-credentials");
+    let encoded = secret["data"]["url"].as_str().expect("a URL").to_owned();
+    String::from_utf8(STANDARD.decode(encoded).expect("base 64")).expect("a text")
+}
+
+/// The service would find its database there when it starts again.
+fn move_database(release: &Release<'_>, url: &str) {
+    let patch = json!({ "stringData": { "url": url } }).to_string();
+    let mut kubectl = kubectl(release);
+    // By standard input: it holds a password.
+    let words = ["patch", "secret/godel-db-credentials", "--type=merge", "--patch-file", "/dev/stdin"];
+    sh::fed(kubectl.args(words), &patch).expect("a patch");
+}
+
+/// Godel's configuration, in which Redis must have TLS too.
+fn config_with_redis() -> NamedTempFile {
+    let folder = repository().join("examples/godel");
+    let text = std::fs::read_to_string(folder.join("prodtest.yaml")).expect("a configuration");
+    let with =
+        "  managed-services:\n    redis: { kubernetes: { secret: godel-redis-credentials, key: url } }\n    database:";
+    let changed = text
+        .replace("  managed-services: { database:", with)
+        .replace("key: url } } }\n  network", "key: url } }\n  network");
+    assert_ne!(text, changed);
+    let file = tempfile::Builder::new().suffix(".yaml").tempfile().expect("a file");
+    std::fs::write(file.path(), changed).expect("a configuration");
+    file
 }
 
 fn kubectl(release: &Release<'_>) -> Command {

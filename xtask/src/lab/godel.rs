@@ -343,13 +343,19 @@ impl<'a> Godel<'a> {
         Ok(words)
     }
 
-    /// What the verify gate has to be told beside [`Self::target`]: the way to plain HTTP.
+    /// What the verify gate has to be told beside [`Self::target`]: the ways to plain HTTP and to the stores.
     ///
     /// # Errors
-    /// When the lab has no ingress.
+    /// When the lab has no ingress or no stores.
     pub fn verify_target(&self) -> Result<Vec<OsString>> {
-        let port = forward::port(self.lab, "http").context("the lab has no ingress\n  hint: cargo xtask lab up")?;
-        Ok(vec!["--http-connect".into(), format!("127.0.0.1:{port}").into()])
+        let ways = [("--http-connect", "http"), ("--database-connect", "postgres"), ("--redis-connect", "redis")];
+        let mut words: Vec<OsString> = Vec::new();
+        for (flag, service) in ways {
+            let port = forward::port(self.lab, service)
+                .with_context(|| format!("the lab has no {service}\n  hint: cargo xtask lab up"))?;
+            words.extend([OsString::from(flag), format!("127.0.0.1:{port}").into()]);
+        }
+        Ok(words)
     }
 
     /// What the deploy gate has to be told beside [`Self::target`]: the registry and the login to it, Helm, and the values

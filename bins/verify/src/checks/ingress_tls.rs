@@ -1,7 +1,5 @@
 //! `verify/ingress-tls`: the certificate is good and lasts, old versions of TLS are refused, plain HTTP leads to TLS.
 
-mod hello;
-
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -15,9 +13,9 @@ use prodtest_inspect::{Asked, Inspection, Seeing, Target, Unseen};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::hello::{Newest, Word, greet};
 use crate::{
     gate::Verify,
+    greeting::{self, Newest, Word, greet},
     outside::{self, PATIENCE},
 };
 
@@ -203,7 +201,7 @@ impl Inspection<Verify> for IngressTls {
         }
         // The greeting is understood: in TLS 1.2 it is taken, or refused for its version alone.
         let understood = matches!(facts.greeted_12, Word::Accepted { .. })
-            || facts.greeted_12 == Word::Refused { alert: Some(hello::PROTOCOL_VERSION) };
+            || facts.greeted_12 == Word::Refused { alert: Some(greeting::PROTOCOL_VERSION) };
         let detail = match (certificate.wrong_name_refused, understood) {
             (true, true) => "the name is refused, the greeting understood".to_owned(),
             (false, _) => "the certificate was taken for a name that it is not for".to_owned(),

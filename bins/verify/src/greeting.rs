@@ -1,7 +1,7 @@
 //! A greeting in an old version of TLS, to see whether it is taken. No library speaks these any more, and a handshake is
 //! not gone through with: the server's first word tells.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -12,7 +12,7 @@ use tokio::{
 
 /// What may be agreed on at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Newest {
+pub(crate) enum Newest {
     Tls11,
     Tls12,
 }
@@ -20,7 +20,7 @@ pub(super) enum Newest {
 /// The server's first word.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
-pub(super) enum Word {
+pub(crate) enum Word {
     /// It takes the greeting, in this version.
     Accepted { version: String },
     /// It refuses; by which alert, if it says so much.
@@ -30,12 +30,27 @@ pub(super) enum Word {
 }
 
 /// The alert of a server that does not speak a version (RFC 5246, 7.2.2).
-pub(super) const PROTOCOL_VERSION: u8 = 70;
+pub(crate) const PROTOCOL_VERSION: u8 = 70;
 
-/// Greets.
-pub(super) async fn greet(target: &(String, u16), name: &str, newest: Newest, patience: Duration) -> Word {
+/// Connects, and greets.
+pub(crate) async fn greet(target: &(String, u16), name: &str, newest: Newest, patience: Duration) -> Word {
     let talk = async {
         let mut stream = TcpStream::connect((target.0.as_str(), target.1)).await?;
+        talk(&mut stream, name, newest).await
+    };
+    match timeout(patience, talk).await {
+        Ok(Ok(word)) => word,
+        Ok(Err(error)) => Word::Silent { why: error.to_string() },
+        Err(_) => Word::Silent { why: format!("no answer within {} s", patience.as_secs_f64()) },
+    }
+}
+
+/// Greets over a connection that is there.
+///
+/// # Errors
+/// When it breaks, in another way than by a reset, which is a refusal.
+pub(crate) async fn talk(stream: &mut TcpStream, name: &str, newest: Newest) -> io::Result<Word> {
+    let exchange = async {
         stream.write_all(&hello(name, newest)).await?;
         let mut said = Vec::new();
         // A record's head is 5 bytes; the beginning of a greeting has the version in the 6 after that.
@@ -44,13 +59,12 @@ pub(super) async fn greet(target: &(String, u16), name: &str, newest: Newest, pa
                 break;
             }
         }
-        Ok::<_, std::io::Error>(said)
+        Ok::<_, io::Error>(said)
     };
-    match timeout(patience, talk).await {
-        Ok(Ok(said)) => word(&said),
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionReset => Word::Refused { alert: None },
-        Ok(Err(error)) => Word::Silent { why: error.to_string() },
-        Err(_) => Word::Silent { why: format!("no answer within {} s", patience.as_secs_f64()) },
+    match exchange.await {
+        Ok(said) => Ok(word(&said)),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(Word::Refused { alert: None }),
+        Err(error) => Err(error),
     }
 }
 

@@ -27,9 +27,9 @@ pub(crate) const ALL: &[Entry<Verify>] = &[
     Entry::of::<quota::Quota>(),
     Entry::of::<ingress_tls::IngressTls>(),
     Entry::of::<network_policy::NetworkPolicy>(),
+    Entry::of::<managed_services::ManagedServices>(),
     Entry::of::<resources::Resources>(),
     Entry::of::<events::Events>(),
-    Entry::of::<managed_services::ManagedServices>(),
     Entry::of::<health::Health>(),
     Entry::of::<api::Api>(),
 ];

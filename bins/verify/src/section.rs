@@ -5,9 +5,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::checks::{
-    api, autoscaling, events, health, ingress_tls, network_policy, pods, quota, replicas, resources, strategy,
+    api, autoscaling, events, health, ingress_tls, managed_services, network_policy, pods, quota, replicas, resources,
+    strategy,
 };
-use crate::checks::{api, health, ingress_tls, managed_services, network_policy, pods, replicas};
 
 /// What a release that runs is held against.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -27,10 +27,10 @@ pub(crate) struct Section {
     pub(crate) quota: quota::Section,
     /// The entrance from outside.
     pub(crate) ingress_tls: ingress_tls::Section,
-    /// The stores that must be outside of the cluster, with TLS.
-    pub(crate) managed_services: managed_services::Section,
     /// What network policies must let through, and what not.
     pub(crate) network_policy: network_policy::Section,
+    /// The stores that must be outside of the cluster, with TLS.
+    pub(crate) managed_services: managed_services::Section,
     /// What its containers use.
     pub(crate) resources: resources::Section,
     /// What the cluster warned of.

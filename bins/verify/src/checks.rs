@@ -5,6 +5,7 @@ pub(crate) mod autoscaling;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod ingress_tls;
+pub(crate) mod logs;
 pub(crate) mod managed_services;
 pub(crate) mod network_policy;
 pub(crate) mod pods;
@@ -28,6 +29,7 @@ pub(crate) const ALL: &[Entry<Verify>] = &[
     Entry::of::<ingress_tls::IngressTls>(),
     Entry::of::<network_policy::NetworkPolicy>(),
     Entry::of::<managed_services::ManagedServices>(),
+    Entry::of::<logs::Logs>(),
     Entry::of::<resources::Resources>(),
     Entry::of::<events::Events>(),
     Entry::of::<health::Health>(),

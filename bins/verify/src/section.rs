@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::checks::{
-    api, autoscaling, events, health, ingress_tls, managed_services, network_policy, pods, quota, replicas, resources,
-    strategy,
+    api, autoscaling, events, health, ingress_tls, logs, managed_services, network_policy, pods, quota, replicas,
+    resources, strategy,
 };
 
 /// What a release that runs is held against.
@@ -31,6 +31,8 @@ pub(crate) struct Section {
     pub(crate) network_policy: network_policy::Section,
     /// The stores that must be outside of the cluster, with TLS.
     pub(crate) managed_services: managed_services::Section,
+    /// What its containers log.
+    pub(crate) logs: logs::Section,
     /// What its containers use.
     pub(crate) resources: resources::Section,
     /// What the cluster warned of.

@@ -9,6 +9,7 @@ pub mod helm;
 pub mod identity;
 pub mod journal;
 pub mod probe;
+pub mod quoted;
 pub mod trace;
 pub mod watch;
 pub mod way_back;

@@ -4,7 +4,7 @@ use std::{
     fs,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::Child,
+    process::{Child, Stdio},
 };
 
 use anyhow::{Context as _, ensure};
@@ -56,6 +56,19 @@ pub(super) fn signal(release: &Release<'_>, pod: &Value, signal: &str) {
     sh::quietly(&mut kill).expect("the signal");
 }
 
+/// Writes a line to where its process writes its own.
+pub(super) fn say(release: &Release<'_>, pod: &Value, line: &str) {
+    let processes = fs::read_to_string(groups(release, pod)[0].join("cgroup.procs")).expect("its processes");
+    let process = processes.split_whitespace().next().expect("a process");
+    fs::write(format!("/proc/{process}/fd/1"), format!("{line}\n")).expect("a line");
+    until("the line to be logged", PATIENCE, || {
+        let log = sh::quietly(release.kubectl()?.args(["logs", &named(pod)]))?;
+        ensure!(log.contains(line), "it is not there");
+        Ok(())
+    })
+    .expect("a line in the log");
+}
+
 /// Ends it at once, and waits until it is ready again.
 pub(super) fn kill(release: &Release<'_>, pod: &Value) {
     signal(release, pod, "KILL");
@@ -82,7 +95,7 @@ impl Guest {
         let enter =
             groups(release, pod).into_iter().map(|group| format!("echo $$ > {}/cgroup.procs\n", group.display()));
         let mut shell = sh::program("sh");
-        shell.args(["-ec", &(enter.collect::<String>() + script)]).process_group(0);
+        shell.args(["-ec", &(enter.collect::<String>() + script)]).stderr(Stdio::null()).process_group(0);
         Self(shell.spawn().expect("a shell"))
     }
 

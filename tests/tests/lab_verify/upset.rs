@@ -149,6 +149,25 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
             .expect("a container that is throttled");
             run()
         }
+        Some("error-logged") => {
+            log_error(release);
+            run()
+        }
+        Some("error-before-restart") => {
+            let pod = log_error(release);
+            inside::kill(release, &pod);
+            run()
+        }
+        Some("unstructured-line") => {
+            let line = "203.0.113.7 - - [27/Nov/2026:10:00:00 +0000] GET /api/agents 200";
+            inside::say(release, &inside::first(release), line);
+            run()
+        }
+        Some("request-without-id") => {
+            let line = json!({ "level": "INFO", "message": "request", "route": "/api/agents", "status": 200 });
+            inside::say(release, &inside::first(release), &line.to_string());
+            run()
+        }
         Some(other) => {
             outside::while_upset(release, specimen, other).unwrap_or_else(|| panic!("nobody knows how to do `{other}`"))
         }
@@ -184,6 +203,23 @@ fn autoscaler_says(release: &Release<'_>, kind: &str, status: &str) {
         Ok(())
     })
     .expect("the condition");
+}
+
+/// Lets the service log an error; returns the pod that did.
+fn log_error(release: &Release<'_>) -> Value {
+    const SAID: &str = "test error, as was asked for";
+    // It answers 500.
+    let _ = release.get("/api/trigger-test-error");
+    until("the error to be logged", PATIENCE, || {
+        let mut pods = release.objects("pods").into_iter();
+        let is_own = |pod: &Value| {
+            let log =
+                release.kubectl().and_then(|mut kubectl| sh::quietly(kubectl.args(["logs", &inside::named(pod)])));
+            log.is_ok_and(|log| log.contains(SAID))
+        };
+        pods.find(is_own).context("no pod has it")
+    })
+    .expect("an error")
 }
 
 /// How much memory a pod's container uses, in KiB, as the metrics API has it.

@@ -6,6 +6,7 @@ pub(crate) mod helm;
 pub(crate) mod namespace;
 pub(crate) mod nodes;
 pub(crate) mod permissions;
+pub(crate) mod secrets;
 
 use prodtest_gate::CheckId;
 use prodtest_inspect::Entry;
@@ -20,6 +21,7 @@ pub(crate) const ALL: &[Entry<Precheck>] = &[
     Entry::of::<namespace::Namespace>(),
     Entry::of::<helm::Helm>(),
     Entry::of::<chart::Chart>(),
+    Entry::of::<secrets::Secrets>(),
 ];
 
 /// The id of a check of this gate.

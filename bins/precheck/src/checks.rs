@@ -12,6 +12,7 @@ pub(crate) mod redis;
 pub(crate) mod registry;
 pub(crate) mod rollback_plan;
 pub(crate) mod vault;
+pub(crate) mod secrets;
 
 use prodtest_gate::CheckId;
 use prodtest_inspect::Entry;
@@ -32,6 +33,7 @@ pub(crate) const ALL: &[Entry<Precheck>] = &[
     Entry::of::<migrations::Migrations>(),
     Entry::of::<redis::Redis>(),
     Entry::of::<rollback_plan::RollbackPlan>(),
+    Entry::of::<secrets::Secrets>(),
 ];
 
 /// The id of a check of this gate.

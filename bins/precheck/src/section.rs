@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::checks::{cluster, database, migrations, nodes, permissions, redis, vault};
+use crate::checks::{cluster, nodes, permissions, secrets};
 
 /// What must be in order before a deployment.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -28,4 +29,10 @@ pub(crate) struct Section {
     pub(crate) migrations: Option<migrations::Section>,
     /// The Redis of the service; its check is skipped when left out.
     pub(crate) redis: Option<redis::Section>,
+    /// Secrets that must be there beside those that the chart refers to, each with the keys that it must have; all that it
+    /// has are looked at where none is named. Of each that is there, no value may be empty, be one line with an end of line
+    /// after it, or be a placeholder, in whatever case: `changeme`, `change-me`, `change_me`, `replaceme`, `replace-me`,
+    /// `replace_me`, `todo`, `tbd`, `fixme`, `example`, `placeholder`, `dummy`, `your-secret-here`, nothing but three `x` or
+    /// more, or all of it in `<…>`, `${…}` or `{{…}}`. None when left out.
+    pub(crate) secrets: secrets::Section,
 }

@@ -5,7 +5,7 @@ use std::{
     sync::OnceLock,
 };
 
-use k8s_openapi::api::core::v1::{Node, Pod, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, PodTemplateSpec};
 use prodtest_gate::{Place, Rule};
 use prodtest_inspect::{Seeing, Unseen};
 use prodtest_kube::{
@@ -38,6 +38,7 @@ pub(crate) struct Shared {
     helm: OnceCell<Result<Helm, Unseen>>,
     rendered: OnceCell<Result<Manifest, Unrendered>>,
     nodes: OnceCell<Result<Vec<Node>, Unseen>>,
+    phase: OnceCell<Result<Option<String>, Unseen>>,
     running: OnceCell<Result<Vec<Pod>, Unseen>>,
     history: OnceCell<Result<History, Unseen>>,
     pub(crate) pull: pull::Kept,
@@ -267,6 +268,31 @@ pub(crate) fn sources<'a>(seeing: &Seeing<'a, Precheck>) -> Option<&'a Sources> 
     let chart = seeing.site.chart.as_ref()?;
     let read = || Sources::read(&chart.path, &chart.values, Path::new(".")).ok();
     seeing.means.own.sources.get_or_init(read).as_ref()
+}
+
+/// Whether it is made by `helm test` alone, after all others.
+pub(crate) fn is_test(document: &Document) -> bool {
+    let hook = document.object["metadata"]["annotations"]["helm.sh/hook"].as_str();
+    hook.is_some_and(|hook| hook.contains("test"))
+}
+
+/// `Active` or `Terminating`; none, where the namespace is not there.
+pub(crate) async fn phase(seeing: &Seeing<'_, Precheck>) -> Result<Option<String>, Unseen> {
+    let get = || async {
+        let (cluster, name) = (seeing.means.cluster()?, seeing.site.namespace());
+        let call = Call { asked: format!("get the namespace `{name}`"), rule: namespace_rule(seeing.site) };
+        let api: Api<Namespace> = Api::all(cluster.client());
+        let found = cluster.ask(&call, api.get_opt(name)).await?;
+        let phase = |namespace: Namespace| namespace.status.and_then(|status| status.phase);
+        Ok(found.map(|namespace| phase(namespace).unwrap_or_else(|| "Active".to_owned())))
+    };
+    seeing.means.own.phase.get_or_init(get).await.clone()
+}
+
+/// What one must be allowed to do for [`phase`].
+pub(crate) fn namespace_rule(site: &Site) -> Rule {
+    let name = site.namespace();
+    Rule::new(name, "", &["namespaces"], &["get"]).named([name.to_owned()])
 }
 
 /// The nodes of the cluster.

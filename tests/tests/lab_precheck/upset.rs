@@ -36,6 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Until a node that is lost counts as such, or one that is back; pods on it are waited for by nobody.
 const NOTICE: Duration = Duration::from_secs(120);
 
+/// The Secret of the keys, which no other check reads.
+const KEYS: &str = "secret/godel-api-key";
+
 /// The checks that do not apply where all is well, before anything is deployed.
 pub(crate) const SKIPPED: &[&str] = &[];
 
@@ -78,6 +81,35 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
                 &json!({ "apiVersion": "v1", "kind": "Endpoints", "metadata": { "name": "old" }, "subsets": [] }),
             );
             run(release.precheck_of(&folder.path().join("prodtest.yaml"), &values))
+        }
+        Some("secret-missing") => {
+            let mut kubectl = release.kubectl().expect("kubectl");
+            sh::quietly(kubectl.args(["delete", KEYS])).expect("the API takes it");
+            as_usual()
+        }
+        Some("secret-without-its-key") => {
+            key(release, "admin-key", None);
+            as_usual()
+        }
+        Some("secret-with-an-empty-key") => {
+            key(release, "key", Some(""));
+            as_usual()
+        }
+        Some("secret-with-an-end-of-line") => {
+            key(release, "key", Some("s3cret-of-one-line\n"));
+            as_usual()
+        }
+        Some("secret-with-a-placeholder") => {
+            key(release, "admin-key", Some("CHANGE-ME"));
+            as_usual()
+        }
+        Some("sealed-secret-that-is-not-synced") => {
+            let group = ("bitnami.com", "v1alpha1", "SealedSecret", "Synced");
+            with_sources(release, group, "no key could decrypt secret", as_usual)
+        }
+        Some("external-secret-that-is-not-ready") => {
+            let group = ("external-secrets.io", "v1", "ExternalSecret", "Ready");
+            with_sources(release, group, "could not get secret data from provider", as_usual)
         }
         Some("namespace-gone") => {
             namespace(release, "delete");
@@ -150,7 +182,17 @@ fn revoked_right(release: &Release<'_>) -> NamedTempFile {
     let namespace = release.namespace.as_str();
     let name = "prodtest";
     let of = |group: &str, resources: &[&str], verbs: &[&str]| json!({ "apiGroups": [group], "resources": resources, "verbs": verbs });
-    let all = ["", "apps", "batch", "autoscaling", "networking.k8s.io", "policy", "rbac.authorization.k8s.io"];
+    let all = [
+        "",
+        "apps",
+        "batch",
+        "autoscaling",
+        "networking.k8s.io",
+        "policy",
+        "rbac.authorization.k8s.io",
+        "bitnami.com",
+        "external-secrets.io",
+    ];
     let mut rules: Vec<_> = all.iter().map(|group| of(group, &["*"], &["*"])).collect();
     rules.push(of("coordination.k8s.io", &["leases"], &["create", "update"]));
     let api = "rbac.authorization.k8s.io/v1";
@@ -273,4 +315,54 @@ fn chart_with(object: &Value) -> TempDir {
     sh::quietly(copy.current_dir(repository())).expect("a copy");
     std::fs::write(folder.path().join("chart/templates/more.yaml"), object.to_string()).expect("a template");
     folder
+}
+
+/// Sets a key, or takes it away.
+fn key(release: &Release<'_>, name: &str, value: Option<&str>) {
+    let patch = match value {
+        Some(value) => json!({ "stringData": { name: value } }),
+        None => json!({ "data": { name: null } }),
+    };
+    let mut kubectl = release.kubectl().expect("kubectl");
+    kubectl.args(["patch", KEYS, "--type=merge", "--patch", &patch.to_string()]);
+    sh::quietly(&mut kubectl).expect("the API takes it");
+}
+
+/// Does something while the cluster has a kind of objects that Secrets are made of, and two of these, of which one is not as it
+/// must be. Their controller is stood in for: the status is ours.
+fn with_sources(
+    release: &Release<'_>,
+    (group, version, kind, condition): (&str, &str, &str, &str),
+    why: &str,
+    work: impl FnOnce() -> Done,
+) -> Done {
+    let plural = format!("{}s", kind.to_lowercase());
+    let schema = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    let name = format!("{plural}.{group}");
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": { "name": name },
+        "spec": {
+            "group": group, "scope": "Namespaced", "names": { "kind": kind, "plural": plural },
+            "versions": [{ "name": version, "served": true, "storage": true, "schema": { "openAPIV3Schema": schema } }],
+        },
+    });
+    let definitions = |words: &[&str]| {
+        let mut kubectl = lab::kubectl(release.lab()).expect("kubectl");
+        sh::quietly(kubectl.args(words).arg(format!("customresourcedefinition/{name}"))).expect("the API takes it");
+    };
+    lab::apply(release.lab(), &[definition]).expect("a definition");
+    definitions(&["wait", "--for=condition=Established", "--timeout=20s"]);
+    let object = |name: &str, status: &str, message: &str| {
+        json!({
+            "apiVersion": format!("{group}/{version}"), "kind": kind,
+            "metadata": { "name": name, "namespace": release.namespace },
+            "status": { "conditions": [{ "type": condition, "status": status, "message": message }] },
+        })
+    };
+    let objects = [object("good", "True", ""), object("bad", "False", why)];
+    // Whoever asks which kinds there are may be told a moment late.
+    until("the objects to be taken", PATIENCE, || lab::apply(release.lab(), &objects)).expect("the objects");
+    let done = work();
+    definitions(&["delete"]);
+    done
 }

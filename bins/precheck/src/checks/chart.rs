@@ -210,14 +210,10 @@ fn of_object(id: &CheckId, object: &Tried, evidence: &mut Vec<Evidence>) -> Vec<
 async fn tried(seeing: &Seeing<'_, Precheck>, manifest: &Manifest) -> Result<Vec<Tried>, Unseen> {
     let cluster = seeing.means.cluster()?;
     let brought = brought(seeing, manifest);
-    // What `helm test` makes comes after all others, and may lean on them.
-    let is_test = |document: &Document| {
-        document.object["metadata"]["annotations"]["helm.sh/hook"].as_str().is_some_and(|hook| hook.contains("test"))
-    };
     let is_brought =
         |document: &Document| brought.contains(&(group(&document.api_version).to_owned(), document.kind.clone()));
     let documents: Vec<&Document> =
-        manifest.documents.iter().filter(|document| !is_test(document) && !is_brought(document)).collect();
+        manifest.documents.iter().filter(|document| !shared::is_test(document) && !is_brought(document)).collect();
     let versions: BTreeSet<&str> = documents.iter().map(|document| document.api_version.as_str()).collect();
     let served = Served::ask(cluster, versions).await?;
     let served = &served;

@@ -9,9 +9,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     NamespaceResourceScope,
-    api::core::v1::{
-        LimitRange, LimitRangeItem, LimitRangeSpec, Namespace as Object, Pod, ResourceQuota, ResourceQuotaSpec,
-    },
+    api::core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec, Pod, ResourceQuota, ResourceQuotaSpec},
 };
 use prodtest_cli::Refusal;
 use prodtest_gate::{Check, CheckId, Evidence, Finding, Judged, Place, Quantity, Rule};
@@ -97,22 +95,17 @@ impl Inspection<Precheck> for Namespace {
     fn rules(site: &Site, _target: &Where) -> Vec<Rule> {
         let namespace = site.namespace();
         let mut rules = vec![
-            Rule::new(namespace, "", &["namespaces"], &["get"]).named([namespace.to_owned()]),
+            shared::namespace_rule(site),
             Rule::new(namespace, "", &["resourcequotas", "limitranges", "pods"], &["list"]),
         ];
         rules.extend(room::rules(site));
         rules
     }
 
-    async fn observe(seeing: &Seeing<'_, Precheck>, target: &Where) -> Result<Facts, Unseen> {
-        let (cluster, name) = (seeing.means.cluster()?, target.namespace.as_str());
-        let rule = Rule::new(name, "", &["namespaces"], &["get"]).named([name.to_owned()]);
-        let call = Call { asked: format!("get the namespace `{name}`"), rule };
-        let api: Api<Object> = Api::all(cluster.client());
-        let Some(found) = cluster.ask(&call, api.get_opt(name)).await? else {
+    async fn observe(seeing: &Seeing<'_, Precheck>, _target: &Where) -> Result<Facts, Unseen> {
+        let Some(phase) = shared::phase(seeing).await? else {
             return Ok(Facts { phase: None, room: None });
         };
-        let phase = found.status.and_then(|status| status.phase).unwrap_or_else(|| "Active".to_owned());
         Ok(Facts { phase: Some(phase), room: Some(room_of(seeing).await) })
     }
 
@@ -261,16 +254,17 @@ async fn room_of(seeing: &Seeing<'_, Precheck>) -> Result<Room, Unseen> {
     for document in of_chart("ResourceQuota") {
         let spec: ResourceQuotaSpec = spec(document)?;
         let (hard, scopes, name) = (read(spec.hard.as_ref())?, scopes(&spec), document.name.clone());
-        let mut quota = Quota { hard, used: Amounts::new(), scopes, place: place(document), name };
-        let known = quotas_seen.remove(&quota.name).map(|known| known.used);
-        quota.used = match known.filter(|used| quota.hard.keys().all(|name| used.contains_key(name))) {
-            Some(used) => used,
-            // One that is yet to be made counts the pods that there are.
-            None => used(seeing, &quota).await?,
-        };
-        quotas_seen.insert(quota.name.clone(), quota);
+        let used = quotas_seen.remove(&name).map(|known| known.used).unwrap_or_default();
+        quotas_seen.insert(name.clone(), Quota { hard, used, scopes, place: place(document), name });
     }
-    Ok(Room { quotas: quotas_seen.into_values().collect(), ranges, added: added.to_vec() })
+    let mut quotas: Vec<Quota> = quotas_seen.into_values().collect();
+    for quota in &mut quotas {
+        // One that is yet to be made, or that nobody has counted yet, counts the pods that there are.
+        if !quota.hard.keys().all(|name| quota.used.contains_key(name)) {
+            quota.used = used(seeing, quota).await?;
+        }
+    }
+    Ok(Room { quotas, ranges, added: added.to_vec() })
 }
 
 /// What the pods of the namespace have of what a quota counts.

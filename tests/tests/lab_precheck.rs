@@ -1,6 +1,8 @@
 //! The precheck gate on a cluster: what must pass, and every fault of its table, each in a namespace of its own. On a lab of its
 //! own: some are felt by everybody.
 
+#[path = "lab_precheck/backups.rs"]
+mod backups;
 #[path = "lab_precheck/images.rs"]
 mod images;
 #[path = "lab_precheck/told.rs"]

@@ -1,6 +1,7 @@
 //! The checks of the precheck gate, one file each: what it is told, where it looks, and what that means.
 
 pub(crate) mod chart;
+pub(crate) mod backups;
 pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod helm;
@@ -32,6 +33,7 @@ pub(crate) const ALL: &[Entry<Precheck>] = &[
     Entry::of::<database::Database>(),
     Entry::of::<migrations::Migrations>(),
     Entry::of::<redis::Redis>(),
+    Entry::of::<backups::Backups>(),
     Entry::of::<rollback_plan::RollbackPlan>(),
     Entry::of::<secrets::Secrets>(),
 ];

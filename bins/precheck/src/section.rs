@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::checks::{cluster, database, migrations, nodes, permissions, redis, vault};
 use crate::checks::{cluster, nodes, permissions, secrets};
+use crate::checks::{backups, cluster, permissions};
 
 /// What must be in order before a deployment.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -35,4 +36,6 @@ pub(crate) struct Section {
     /// `replace_me`, `todo`, `tbd`, `fixme`, `example`, `placeholder`, `dummy`, `your-secret-here`, nothing but three `x` or
     /// more, or all of it in `<…>`, `${…}` or `{{…}}`. None when left out.
     pub(crate) secrets: secrets::Section,
+    /// How old the newest backup may be.
+    pub(crate) backups: backups::Section,
 }

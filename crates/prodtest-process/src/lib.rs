@@ -86,7 +86,19 @@ pub async fn run(command: Command, limit: Duration) -> Result<Done, Undone> {
 ///
 /// # Errors
 /// When it could not be started, or was given up.
-pub async fn run_until(mut command: Command, given_up: impl Future<Output = String>) -> Result<Done, Undone> {
+pub async fn run_until(command: Command, given_up: impl Future<Output = String>) -> Result<Done, Undone> {
+    run_keeping(command, OUTPUT, given_up).await
+}
+
+/// The same, keeping that many bytes of each stream, for a program whose whole output is wanted.
+///
+/// # Errors
+/// When it could not be started, or was given up.
+pub async fn run_keeping(
+    mut command: Command,
+    most: usize,
+    given_up: impl Future<Output = String>,
+) -> Result<Done, Undone> {
     let name = command.as_std().get_program().to_string_lossy().into_owned();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
     let mut child = match command.spawn() {
@@ -98,7 +110,7 @@ pub async fn run_until(mut command: Command, given_up: impl Future<Output = Stri
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let ended = {
         let streams = (child.stdout.take(), child.stderr.take());
-        let reading = async { tokio::join!(tail(streams.0, &mut out), tail(streams.1, &mut err)) };
+        let reading = async { tokio::join!(tail(streams.0, most, &mut out), tail(streams.1, most, &mut err)) };
         tokio::pin!(reading);
         let mut silent = false;
         let waiting = async {
@@ -149,11 +161,11 @@ impl Drop for Group {
 }
 
 /// Reads to the end, keeping the last part, in whole lines: half a line may begin in the middle of a secret.
-async fn tail(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+async fn tail(stream: Option<impl AsyncRead + Unpin>, most: usize, kept: &mut Vec<u8>) {
     let Some(mut stream) = stream else { return };
     while matches!(stream.read_buf(kept).await, Ok(read) if read > 0) {
-        if kept.len() > 2 * OUTPUT {
-            kept.drain(..kept.len() - OUTPUT);
+        if kept.len() > 2 * most {
+            kept.drain(..kept.len() - most);
             let line = kept.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
             kept.drain(..line);
         }

@@ -30,7 +30,7 @@ use xtask::{
     sh,
 };
 
-use crate::{images, told};
+use crate::{backups, images, told};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Until a node that is lost counts as such, or one that is back; pods on it are waited for by nobody.
@@ -47,6 +47,9 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
     let values = specimen.values.clone().into();
     let run = |gate: GateCommand| gate.args(&specimen.arguments).run();
     let as_usual = || run(release.precheck(&values));
+    if let Some(how) = specimen.upset.as_deref().and_then(|upset| upset.strip_prefix("backup-")) {
+        return backups::upset(release, how, &run);
+    }
     match specimen.upset.as_deref() {
         None => as_usual(),
         Some("expired-client-certificate") => {

@@ -5,6 +5,8 @@
 mod backups;
 #[path = "lab_precheck/images.rs"]
 mod images;
+#[path = "lab_precheck/runbooks.rs"]
+mod runbooks;
 #[path = "lab_precheck/told.rs"]
 mod told;
 #[path = "lab_precheck/upset.rs"]

@@ -14,6 +14,7 @@ pub(crate) mod registry;
 pub(crate) mod rollback_plan;
 pub(crate) mod vault;
 pub(crate) mod secrets;
+pub(crate) mod runbooks;
 
 use prodtest_gate::CheckId;
 use prodtest_inspect::Entry;
@@ -34,6 +35,7 @@ pub(crate) const ALL: &[Entry<Precheck>] = &[
     Entry::of::<migrations::Migrations>(),
     Entry::of::<redis::Redis>(),
     Entry::of::<backups::Backups>(),
+    Entry::of::<runbooks::Runbooks>(),
     Entry::of::<rollback_plan::RollbackPlan>(),
     Entry::of::<secrets::Secrets>(),
 ];

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::checks::{cluster, database, migrations, nodes, permissions, redis, vault};
 use crate::checks::{cluster, nodes, permissions, secrets};
 use crate::checks::{backups, cluster, permissions};
+use crate::checks::{backups, cluster, permissions, runbooks};
 
 /// What must be in order before a deployment.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -38,4 +39,6 @@ pub(crate) struct Section {
     pub(crate) secrets: secrets::Section,
     /// How old the newest backup may be.
     pub(crate) backups: backups::Section,
+    /// What somebody reads when it burns.
+    pub(crate) runbooks: runbooks::Section,
 }

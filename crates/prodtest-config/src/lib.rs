@@ -39,7 +39,7 @@ pub use located::Located;
 pub use model::{DEFAULT_IDENTITY, Environment, GATES, Identity, Tls};
 pub use nearest::{listed, nearest};
 pub use node::Node;
-pub use path::FilePath;
+pub use path::{FileOrUrl, FilePath, is_url};
 pub use period::{InvalidPeriod, Period};
 pub use release::{Chart, Image, InvalidReleaseName, InvalidValuesKey, Login, ReleaseName, ValuesKey};
 pub use schema::schema;

@@ -46,6 +46,50 @@ impl JsonSchema for FilePath {
     }
 }
 
+/// A path as [`FilePath`] is one, or a URL of `http` or `https`, which stays what it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+// The name tells `read` to join what is a path; it must be that of `read::FILE_OR_URL`.
+#[serde(rename = "__prodtest_file_or_url")]
+pub struct FileOrUrl(pub String);
+
+impl FileOrUrl {
+    /// Whether it is a URL.
+    #[must_use]
+    pub fn is_url(&self) -> bool {
+        is_url(&self.0)
+    }
+}
+
+/// Whether a text is meant as a URL of `http` or `https`.
+#[must_use]
+pub fn is_url(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
+}
+
+impl fmt::Display for FileOrUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl JsonSchema for FileOrUrl {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "FileOrUrl".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "minLength": 1,
+            "description": "A path, relative to the file that has it, or a URL of `http` or `https`.",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +104,16 @@ mod tests {
         // From a plan it is read as it stands.
         let again: Vec<FilePath> = serde_json::from_value(serde_json::to_value(&paths).unwrap()).unwrap();
         assert_eq!(again, paths);
+    }
+
+    #[test]
+    fn a_url_stays_what_it_is() {
+        let node = Node::parse("examples/godel/prodtest.yaml", "[a.md, 'https://a.example/a.md']").unwrap();
+        let either: Vec<FileOrUrl> = node.read().unwrap();
+        let texts: Vec<_> = either.iter().map(|one| (one.0.as_str(), one.is_url())).collect();
+        assert_eq!(texts, [("examples/godel/a.md", false), ("https://a.example/a.md", true)]);
+        let again: Vec<FileOrUrl> = serde_json::from_value(serde_json::to_value(&either).unwrap()).unwrap();
+        assert_eq!(again, either);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use serde::{
 use crate::{
     ConfigError,
     node::{Kind, Node},
+    path::is_url,
     secret,
 };
 use access::{Entries, Items};
@@ -24,6 +25,8 @@ pub(crate) use fields::fields_of;
 pub(crate) const LOCATED: &str = "__prodtest_located";
 /// The name by which [`crate::FilePath`] asks for the path as seen from the working folder.
 pub(crate) const FILE_PATH: &str = "__prodtest_file_path";
+/// The name by which [`crate::FileOrUrl`] asks for the same, unless it is a URL.
+pub(crate) const FILE_OR_URL: &str = "__prodtest_file_or_url";
 
 impl Node {
     fn expected(&self, what: &str) -> ConfigError {
@@ -182,12 +185,16 @@ impl<'de> Deserializer<'de> for &'de Node {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, ConfigError> {
-        if name != FILE_PATH {
+        if name != FILE_PATH && name != FILE_OR_URL {
             return visitor.visit_newtype_struct(self).map_err(|error| self.located(error));
         }
         let written = self.text()?;
         if written.trim().is_empty() {
             return Err(self.error("expected a path, seen an empty text"));
+        }
+        if name == FILE_OR_URL && is_url(written) {
+            let visited: Result<_, ConfigError> = visitor.visit_newtype_struct(written.into_deserializer());
+            return visited.map_err(|error| self.located(error));
         }
         let path = self.path(written);
         let text = path.to_str().ok_or_else(|| ConfigError::custom("the folder's name is not UTF-8"));

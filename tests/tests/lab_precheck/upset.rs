@@ -30,7 +30,7 @@ use xtask::{
     sh,
 };
 
-use crate::{backups, images, told};
+use crate::{backups, images, runbooks, told};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Until a node that is lost counts as such, or one that is back; pods on it are waited for by nobody.
@@ -49,6 +49,9 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
     let as_usual = || run(release.precheck(&values));
     if let Some(how) = specimen.upset.as_deref().and_then(|upset| upset.strip_prefix("backup-")) {
         return backups::upset(release, how, &run);
+    }
+    if let Some(what) = specimen.upset.as_deref().and_then(|upset| upset.strip_prefix("runbook-")) {
+        return runbooks::upset(release, what, &run);
     }
     match specimen.upset.as_deref() {
         None => as_usual(),

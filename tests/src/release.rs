@@ -147,6 +147,20 @@ impl<'a> Release<'a> {
         words
     }
 
+    /// The same, as whoever that kubeconfig says.
+    ///
+    /// # Panics
+    /// When the lab has no ingress.
+    #[must_use]
+    pub fn verify_as(&self, kubeconfig: &Path) -> GateCommand {
+        let mut target = self.target().expect("an ingress");
+        let own = self.lab.kubeconfig();
+        for word in target.iter_mut().filter(|word| word.as_os_str() == own.as_os_str()) {
+            *word = kubeconfig.into();
+        }
+        GateCommand::new("verify").args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"]).args(target)
+    }
+
     /// Objects of its namespace.
     ///
     /// # Panics

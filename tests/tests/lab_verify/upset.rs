@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use prodtest_testkit::{Done, Specimen};
-use prodtest_tests::Release;
+use prodtest_tests::{Release, access};
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 use xtask::{
     lab::{
         self,
@@ -140,10 +141,16 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
         }
         Some("busy-loop") => {
             let pod = inside::first(release);
-            let _guest = inside::Guest::new(release, &pod, "while :; do :; done");
+            // Several, for on a busy machine one is given less than the limit; and none takes from the service.
+            let loops = "for one in 1 2 3 4; do nice -n 19 sh -c 'while :; do :; done' & done; wait";
+            let _guest = inside::Guest::new(release, &pod, loops);
             until("its node to know of it", PATIENCE, || {
-                let throttled = throttled(release, &pod)?;
-                ensure!(throttled > 120, "it was throttled in {throttled} periods");
+                let [throttled, periods] = ["throttled_periods", "periods"].map(|of| periods(release, &pod, of));
+                let (throttled, periods) = (throttled?, periods?);
+                ensure!(
+                    throttled > 120 && throttled * 2 > periods,
+                    "it was throttled in {throttled} of {periods} periods"
+                );
                 Ok(())
             })
             .expect("a container that is throttled");
@@ -167,6 +174,10 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
             let line = json!({ "level": "INFO", "message": "request", "route": "/api/agents", "status": 200 });
             inside::say(release, &inside::first(release), &line.to_string());
             run()
+        }
+        Some("no-right-to-ask-nodes") => {
+            let who = may_all_but_ask_nodes(release);
+            release.verify_as(who.path()).args(&specimen.arguments).run()
         }
         Some(other) => {
             outside::while_upset(release, specimen, other).unwrap_or_else(|| panic!("nobody knows how to do `{other}`"))
@@ -231,14 +242,14 @@ fn memory_used(release: &Release<'_>, pod: &Value) -> Result<u64> {
     used.strip_suffix("Ki").context("no KiB")?.parse().context("no number")
 }
 
-/// In how many periods a pod's container was throttled, as its node has it.
-fn throttled(release: &Release<'_>, pod: &Value) -> Result<u64> {
+/// In how many periods a pod's container ran, or was throttled, as its node has it.
+fn periods(release: &Release<'_>, pod: &Value, which: &str) -> Result<u64> {
     let node = pod["spec"]["nodeName"].as_str().context("no node")?;
     let uid = pod["metadata"]["uid"].as_str().context("no uid")?;
     let path = format!("/api/v1/nodes/{node}/proxy/metrics/cadvisor");
     let page = sh::quietly(release.kubectl()?.args(["get", "--raw", &path]))?;
     let is_own = |line: &&str| line.contains(uid) && line.contains("container=\"godel\"");
-    let mut lines = page.lines().filter(|line| line.starts_with("container_cpu_cfs_throttled_periods_total{"));
+    let mut lines = page.lines().filter(|line| line.starts_with(&format!("container_cpu_cfs_{which}_total{{")));
     let (_, number) = lines.find(is_own).and_then(|line| line.rsplit_once('}')).context("nothing yet")?;
     number.split_whitespace().next().context("no number")?.parse().context("no number")
 }
@@ -258,6 +269,26 @@ fn warn(release: &Release<'_>) {
         "involvedObject": about, "source": { "component": "a-test" },
     });
     lab::apply(release.lab(), &[event]).expect("an event");
+}
+
+/// A service account that may do everything in the namespace, and nothing outside of it.
+fn may_all_but_ask_nodes(release: &Release<'_>) -> NamedTempFile {
+    let (namespace, name, group) = (release.namespace.as_str(), "prodtest", "rbac.authorization.k8s.io");
+    let metadata = json!({ "name": name, "namespace": namespace });
+    let api = format!("{group}/v1");
+    let rules = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]);
+    let subjects = json!([{ "kind": "ServiceAccount", "name": name, "namespace": namespace }]);
+    let role = json!({ "apiGroup": group, "kind": "Role", "name": name });
+    lab::apply(
+        release.lab(),
+        &[
+            json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata }),
+            json!({ "apiVersion": api, "kind": "Role", "metadata": metadata, "rules": rules }),
+            json!({ "apiVersion": api, "kind": "RoleBinding", "metadata": metadata, "roleRef": role, "subjects": subjects }),
+        ],
+    )
+    .expect("a service account");
+    access::of_service_account(release.lab(), namespace, name)
 }
 
 /// A pod that somebody made by hand, under the labels by which the service finds its own.

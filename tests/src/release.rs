@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use prodtest_testkit::GateCommand;
+use prodtest_testkit::{GateCommand, binary};
 use serde_json::{Value, json};
 use xtask::{
     image,
@@ -144,6 +144,19 @@ impl<'a> Release<'a> {
         words.extend(self.target().expect("an ingress"));
         words.extend(self.verify_target().expect("an ingress"));
         words.extend(["--probe-image".into(), probe(self.lab).into()]);
+        let cache = xtask::env::cache().expect("a cache");
+        let xtask: OsString = binary("xtask").into();
+        let asked: [OsString; 8] = [
+            "env".into(),
+            format!("PRODTEST_CACHE={}", cache.display()).into(),
+            xtask,
+            "lab".into(),
+            "stored".into(),
+            "--lab".into(),
+            self.lab.name.clone().into(),
+            "/registry/secrets/{namespace}/godel-api-key".into(),
+        ];
+        words.extend(asked.into_iter().flat_map(|word| ["--at-rest-command".into(), word]));
         words
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod quota;
 pub(crate) mod replicas;
 pub(crate) mod resources;
 pub(crate) mod strategy;
+pub(crate) mod secrets_at_rest;
 
 use prodtest_gate::CheckId;
 use prodtest_inspect::{Entry, Survey};
@@ -28,6 +29,7 @@ pub(crate) const ALL: &[Entry<Verify>] = &[
     Entry::of::<quota::Quota>(),
     Entry::of::<ingress_tls::IngressTls>(),
     Entry::of::<network_policy::NetworkPolicy>(),
+    Entry::of::<secrets_at_rest::SecretsAtRest>(),
     Entry::of::<managed_services::ManagedServices>(),
     Entry::of::<logs::Logs>(),
     Entry::of::<resources::Resources>(),

@@ -27,6 +27,10 @@ pub(crate) struct Flags {
     /// Connect there to ask Redis, whatever its address says, instead of `verify.managed-services.redis-connect`
     #[arg(long, value_name = "HOST:PORT", help_heading = "Target")]
     pub(crate) redis_connect: Option<HostPort>,
+    /// A word of the command that asks whether Secrets are stored encrypted, instead of `verify.secrets-at-rest.command`;
+    /// repeat for each
+    #[arg(long, value_name = "WORD", help_heading = "Target", allow_hyphen_values = true)]
+    pub(crate) at_rest_command: Vec<String>,
     /// The certificate authority to trust (PEM), instead of the environment's `tls.ca`
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     pub(crate) ca: Option<PathBuf>,

@@ -90,6 +90,13 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen, name: &str
             let config = config.path().to_string_lossy().into_owned();
             aimed(release, "--config", &config).run()
         }
+        "secret-in-the-clear" => {
+            // As it lies there that was written before encryption was on.
+            let secret = release.object("secret/godel-api-key").to_string();
+            let key = format!("/registry/secrets/{}/godel-api-key", release.namespace);
+            lab::etcd::store(release.lab(), &key, secret.as_bytes()).expect("a Secret");
+            run()
+        }
         "probe-without-image" => aimed(release, "--probe-image", "registry.lab:5000/prodtest-probe:none").run(),
         _ => return None,
     })

@@ -1,6 +1,7 @@
 //! `cargo xtask lab`: its words and what they do.
 
 use std::{
+    io::Write as _,
     path::PathBuf,
     process::{Command, ExitCode, Stdio},
     time::Instant,
@@ -11,7 +12,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::{
-    down,
+    down, etcd,
     godel::{self, Godel},
     images,
     machine::{self, Machine},
@@ -73,6 +74,11 @@ enum Verb {
         /// Break it; `cargo run -p godel --features faults -- --list-faults` shows how
         #[arg(long, value_name = "NAME", value_delimiter = ',')]
         fault: Vec<String>,
+    },
+    /// What etcd really holds under a key, as it is
+    Stored {
+        /// The key, `/registry/secrets/NAMESPACE/NAME`
+        key: String,
     },
     /// What a part has said: kubelet of node-1, postgres, …
     Logs {
@@ -178,6 +184,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             archives.iter().try_for_each(|archive| images::load(&lab, archive))?;
         }
         Verb::Godel { namespace, fault } => deploy(&lab, namespace, fault)?,
+        Verb::Stored { key } => {
+            lab.running()?;
+            std::io::stdout().lock().write_all(&etcd::stored(&lab, key)?).context("could not write it out")?;
+        }
         Verb::Logs { machine, part } => logs(&lab, machine, part.as_deref())?,
         Verb::Node { what, name } => {
             let nodes = lab.running()?.nodes;

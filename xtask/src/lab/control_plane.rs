@@ -9,11 +9,11 @@ use super::{
     files, forward,
     kubectl::{self, kubectl},
     machine::Machine,
-    net,
+    net, pki,
     place::{Lab, Settings},
     wait,
 };
-use crate::{sh, tools};
+use crate::{random, sh, tools};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -62,9 +62,28 @@ pub(super) fn start_api(lab: &Lab, settings: &Settings) -> Result<()> {
         // There is no kube-proxy on this machine: it calls a Service by the addresses behind it.
         .arg("--enable-aggregator-routing=true")
         .arg(format!("--service-cluster-ip-range={}", net::SERVICES))
+        .arg(format!("--encryption-provider-config={}", encryption(lab)?))
         .args(["--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction"])
         .arg("--profiling=false");
     machine.start("kube-apiserver", api)
+}
+
+/// How Secrets are stored: encrypted, by a key of the lab's own. What was stored before is read as it is.
+/// <https://kubernetes.io/docs/tasks/administer-cluster/encrypt-data/>
+fn encryption(lab: &Lab) -> Result<String> {
+    let file = lab.pki("encryption.json");
+    // A key that is lost takes all Secrets with it.
+    if !file.exists() {
+        let key = pki::base64(&random::hex()?.as_bytes()[..32]);
+        let providers = json!([{ "aescbc": { "keys": [{ "name": "lab", "secret": key }] } }, { "identity": {} }]);
+        let config = json!({
+            "apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "EncryptionConfiguration",
+            "resources": [{ "resources": ["secrets"], "providers": providers }],
+        });
+        files::write_json(&file, &config)?;
+    }
+    Ok(file.display().to_string())
 }
 
 /// Waits for the API server, writes the administrator's kubeconfig for the host, makes what the cluster is to have from

@@ -13,6 +13,7 @@ mod cgroups;
 pub mod command;
 mod control_plane;
 pub mod down;
+pub mod etcd;
 mod files;
 mod forward;
 pub mod godel;

@@ -27,6 +27,7 @@ use crate::{
     pull,
     room::Added,
     site::{ChartSite, Site},
+    store::{Store, Trouble, postgres::Session},
 };
 
 /// How long a hook could take, which none does: nothing is run.
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     /// For [`crate::room::added`].
     pub(crate) added: OnceCell<Result<Vec<Added>, Unseen>>,
     sources: OnceLock<Option<Sources>>,
+    database: OnceCell<Result<Session, Trouble>>,
 }
 
 /// Why the chart gave no manifest.
@@ -335,4 +337,10 @@ pub(crate) async fn history<'a>(seeing: &Seeing<'a, Precheck>) -> Result<&'a His
         Ok(History::read(cluster, site.namespace(), &site.release).await?)
     };
     seeing.means.own.history.get_or_init(read).await.as_ref().map_err(Clone::clone)
+}
+
+/// One session of the database for all: where few connections are left, a second could be one too many.
+pub(crate) async fn database<'a>(seeing: &Seeing<'a, Precheck>, store: &Store) -> Result<&'a Session, Trouble> {
+    let open = || Session::open(seeing, store);
+    seeing.means.own.database.get_or_init(open).await.as_ref().map_err(Clone::clone)
 }

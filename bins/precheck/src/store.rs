@@ -54,7 +54,7 @@ impl Denied {
 }
 
 /// Why there is nothing to judge.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Trouble {
     /// It was asked, and said no.
     Denied(Denied),

@@ -15,10 +15,11 @@ use tokio::time::Instant;
 
 use crate::{
     gate::Precheck,
+    shared,
     site::Site,
     store::{
         Denied, Store, Trouble, denied, needs_secrets,
-        postgres::{OWN_NAME, Session, column, quoted},
+        postgres::{OWN_NAME, column, quoted},
         within,
     },
 };
@@ -247,7 +248,7 @@ FROM pg_catalog.pg_stat_activity
 WHERE datid IS NOT NULL AND (usename <> session_user OR application_name <> OWN) IS NOT FALSE";
 
 async fn state(seeing: &Seeing<'_, Precheck>, store: &Store) -> Result<State, Trouble> {
-    let session = Session::open(seeing, store).await?;
+    let session = shared::database(seeing, store).await?;
     let rows = session.rows(&ROOMS.replace("OWN", &quoted(OWN_NAME))).await?;
     let row = rows.first().ok_or_else(|| Unseen::new("PostgreSQL told nothing of itself"))?;
     let number = |name: &str| column::<i64>(row, name);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{At, TableSection, history::Tool};
 use crate::{
     gate::Precheck,
+    shared,
     store::{
         Trouble,
         postgres::{Session, column, name, quoted},
@@ -47,18 +48,18 @@ impl Row {
 
 /// Looks at the table.
 pub(super) async fn look(seeing: &Seeing<'_, Precheck>, at: &At) -> Result<Seen, Trouble> {
-    let session = Session::open(seeing, &at.store).await?;
+    let session = shared::database(seeing, &at.store).await?;
     let schema = at.schema.as_ref().or(session.schema.as_ref());
-    let tables = tables(&session, schema.map(String::as_str)).await?;
+    let tables = tables(session, schema.map(String::as_str)).await?;
     if let Some(table) = &at.table {
         let Some(there) = tables.iter().find(|there| there.name == table.name) else { return Ok(nothing(None)) };
-        return Ok(Seen { tool: None, rows: of_table(&session, there, table).await?, locked: false });
+        return Ok(Seen { tool: None, rows: of_table(session, there, table).await?, locked: false });
     }
     let own = |tool: &Tool| tables.iter().find(|there| there.name == tool.table() && tool.is_own(&there.columns));
     let tools = at.tool.map_or_else(|| Tool::ALL.to_vec(), |tool| vec![tool]);
     let found: Vec<(Tool, &Table)> = tools.into_iter().filter_map(|tool| Some((tool, own(&tool)?))).collect();
     match found.as_slice() {
-        [(tool, table)] => of_tool(&session, *tool, table, &tables).await,
+        [(tool, table)] => of_tool(session, *tool, table, &tables).await,
         [] if at.tool.is_some() || tables.is_empty() => Ok(nothing(at.tool)),
         [] => Err(Unseen::new("the database has tables, but none in which a tool that we know writes what it applied")
             .hint("say which table it is, and in which schema: `precheck.migrations.table` and `.schema`")

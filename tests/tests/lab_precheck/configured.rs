@@ -40,13 +40,22 @@ impl Configured {
 
     /// The gate with it.
     pub(crate) fn precheck(&self, release: &Release<'_>, values: &Value) -> GateCommand {
+        release.precheck_of(&self.folder.path().join("prodtest.yaml"), values)
+    }
+
+    /// The same, and what that flag leads to is reached by a port of loopback.
+    pub(crate) fn precheck_by(&self, release: &Release<'_>, values: &Value, way: (&str, u16)) -> GateCommand {
+        let (flag, port) = way;
+        let mut words = release.precheck_target(Helm::Three, values).expect("a registry and stores");
+        let at = words.iter().position(|word| word == flag).expect("a way");
+        words[at + 1] = format!("127.0.0.1:{port}").into();
         GateCommand::new("precheck")
             .arg("--kubeconfig")
             .arg(release.lab().kubeconfig())
             .arg("--config")
             .arg(self.folder.path().join("prodtest.yaml"))
             .args(["--env", "lab"])
-            .args(release.precheck_target(Helm::Three, values).expect("a registry and stores"))
+            .args(words)
             .args(["--repository", &release.image.repository])
     }
 }

@@ -166,7 +166,7 @@ fn value(release: &Release<'_>, secret: &str, key: &str) -> String {
 }
 
 /// Gives a Secret of the release these values, beside those that it has.
-fn give(release: &Release<'_>, secret: &str, values: &Value) {
+pub(crate) fn give(release: &Release<'_>, secret: &str, values: &Value) {
     let metadata = json!({ "name": secret, "namespace": release.namespace });
     let object = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values });
     lab::apply(release.lab(), &[object]).expect("a Secret");

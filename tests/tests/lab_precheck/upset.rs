@@ -2,6 +2,8 @@
 
 #[path = "configured.rs"]
 mod configured;
+#[path = "detour.rs"]
+mod detour;
 #[path = "migrations.rs"]
 mod migrations;
 #[path = "sentinel.rs"]
@@ -138,6 +140,8 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
             limit_range(release);
             as_usual()
         }
+        Some("database-slow") => detour::slow_database(release, specimen),
+        Some("redis-cluster-broken") => detour::broken_cluster(release, specimen),
         Some("redis-sentinel-quorum") => sentinel::without_quorum(release, specimen),
         Some(name) if name.starts_with("vault-") => {
             let done = vault::while_flawed(release, name, specimen);

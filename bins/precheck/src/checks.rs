@@ -1,7 +1,7 @@
 //! The checks of the precheck gate, one file each: what it is told, where it looks, and what that means.
 
-pub(crate) mod chart;
 pub(crate) mod backups;
+pub(crate) mod chart;
 pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod helm;
@@ -12,9 +12,9 @@ pub(crate) mod permissions;
 pub(crate) mod redis;
 pub(crate) mod registry;
 pub(crate) mod rollback_plan;
-pub(crate) mod vault;
-pub(crate) mod secrets;
 pub(crate) mod runbooks;
+pub(crate) mod secrets;
+pub(crate) mod vault;
 
 use prodtest_gate::CheckId;
 use prodtest_inspect::Entry;
@@ -30,6 +30,7 @@ pub(crate) const ALL: &[Entry<Precheck>] = &[
     Entry::of::<helm::Helm>(),
     Entry::of::<chart::Chart>(),
     Entry::of::<registry::Registry>(),
+    Entry::of::<secrets::Secrets>(),
     Entry::of::<vault::Vault>(),
     Entry::of::<database::Database>(),
     Entry::of::<migrations::Migrations>(),
@@ -37,7 +38,6 @@ pub(crate) const ALL: &[Entry<Precheck>] = &[
     Entry::of::<backups::Backups>(),
     Entry::of::<runbooks::Runbooks>(),
     Entry::of::<rollback_plan::RollbackPlan>(),
-    Entry::of::<secrets::Secrets>(),
 ];
 
 /// The id of a check of this gate.

@@ -4,10 +4,7 @@ use prodtest_config::{FilePath, Located, Period};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::checks::{cluster, database, migrations, nodes, permissions, redis, vault};
-use crate::checks::{cluster, nodes, permissions, secrets};
-use crate::checks::{backups, cluster, permissions};
-use crate::checks::{backups, cluster, permissions, runbooks};
+use crate::checks::{backups, cluster, database, migrations, nodes, permissions, redis, runbooks, secrets, vault};
 
 /// What must be in order before a deployment.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -23,6 +20,12 @@ pub(crate) struct Section {
     pub(crate) nodes: nodes::Section,
     /// The `helm` program; the first in `PATH` when left out.
     pub(crate) helm: Option<Located<FilePath>>,
+    /// Secrets that must be there beside those that the chart refers to, each with the keys that it must have; all that it
+    /// has are looked at where none is named. Of each that is there, no value may be empty, be one line with an end of line
+    /// after it, or be a placeholder, in whatever case: `changeme`, `change-me`, `change_me`, `replaceme`, `replace-me`,
+    /// `replace_me`, `todo`, `tbd`, `fixme`, `example`, `placeholder`, `dummy`, `your-secret-here`, nothing but three `x` or
+    /// more, or all of it in `<…>`, `${…}` or `{{…}}`. None when left out.
+    pub(crate) secrets: secrets::Section,
     /// The Vault of the service; its check is skipped when left out.
     pub(crate) vault: Option<vault::Section>,
     /// The database of the service, which must be PostgreSQL; its check is skipped when left out.
@@ -31,12 +34,6 @@ pub(crate) struct Section {
     pub(crate) migrations: Option<migrations::Section>,
     /// The Redis of the service; its check is skipped when left out.
     pub(crate) redis: Option<redis::Section>,
-    /// Secrets that must be there beside those that the chart refers to, each with the keys that it must have; all that it
-    /// has are looked at where none is named. Of each that is there, no value may be empty, be one line with an end of line
-    /// after it, or be a placeholder, in whatever case: `changeme`, `change-me`, `change_me`, `replaceme`, `replace-me`,
-    /// `replace_me`, `todo`, `tbd`, `fixme`, `example`, `placeholder`, `dummy`, `your-secret-here`, nothing but three `x` or
-    /// more, or all of it in `<…>`, `${…}` or `{{…}}`. None when left out.
-    pub(crate) secrets: secrets::Section,
     /// How old the newest backup may be.
     pub(crate) backups: backups::Section,
     /// What somebody reads when it burns.

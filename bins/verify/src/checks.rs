@@ -12,8 +12,8 @@ pub(crate) mod pods;
 pub(crate) mod quota;
 pub(crate) mod replicas;
 pub(crate) mod resources;
-pub(crate) mod strategy;
 pub(crate) mod secrets_at_rest;
+pub(crate) mod strategy;
 
 use prodtest_gate::CheckId;
 use prodtest_inspect::{Entry, Survey};

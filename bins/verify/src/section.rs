@@ -6,9 +6,8 @@ use serde::Deserialize;
 
 use crate::checks::{
     api, autoscaling, events, health, ingress_tls, logs, managed_services, network_policy, pods, quota, replicas,
-    resources, strategy,
+    resources, secrets_at_rest, strategy,
 };
-use crate::checks::{api, health, ingress_tls, managed_services, network_policy, pods, replicas, secrets_at_rest};
 
 /// What a release that runs is held against.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -28,12 +27,10 @@ pub(crate) struct Section {
     pub(crate) quota: quota::Section,
     /// The entrance from outside.
     pub(crate) ingress_tls: ingress_tls::Section,
-    /// Who is asked whether Secrets are stored encrypted.
-    pub(crate) secrets_at_rest: secrets_at_rest::Section,
-    /// The stores that must be outside of the cluster, with TLS.
-    pub(crate) managed_services: managed_services::Section,
     /// What network policies must let through, and what not.
     pub(crate) network_policy: network_policy::Section,
+    /// Who is asked whether Secrets are stored encrypted.
+    pub(crate) secrets_at_rest: secrets_at_rest::Section,
     /// The stores that must be outside of the cluster, with TLS.
     pub(crate) managed_services: managed_services::Section,
     /// What its containers log.

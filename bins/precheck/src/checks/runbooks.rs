@@ -6,12 +6,13 @@ mod rules;
 use std::path::PathBuf;
 
 use prodtest_cli::Refusal;
-use prodtest_config::{FileOrUrl, FilePath, HostPort, Located, Period, files};
+use prodtest_config::{ConfigError, FileOrUrl, FilePath, HostPort, Located, Period, files};
 use prodtest_gate::{Check, CheckId, Control, Evidence, Finding, Judged, Limit, Place, Quantity, Rule};
 use prodtest_http::ClientOptions;
 use prodtest_inspect::{Asked, Inspection, Seeing, Target, Unseen};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use self::{
     pages::{Page, Verdict},
@@ -105,6 +106,18 @@ impl Inspection<Precheck> for Runbooks {
         if section.documents.is_empty() && section.rules.is_empty() && !section.from_cluster {
             let why = "nothing says where runbooks are: `precheck: { runbooks: { documents: […] } }`";
             return Ok(Target::Nowhere(why.to_owned()));
+        }
+        for document in &section.documents {
+            let url = document.value.is_url().then(|| Url::parse(&document.value.0));
+            let wrong = match url {
+                Some(Err(error)) => format!("this is no URL: {error}"),
+                Some(Ok(url)) if !url.username().is_empty() || url.password().is_some() => {
+                    "the URL of a document holds a user or a password".to_owned()
+                }
+                _ => continue,
+            };
+            let error = ConfigError::new(wrong).at(document.place.clone());
+            return Err(asked.input.config.explain(error.with_hint("name a page that answers without a login")).into());
         }
         Ok(Target::At(Asks {
             documents: section.documents.clone(),

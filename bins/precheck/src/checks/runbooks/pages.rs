@@ -106,7 +106,7 @@ async fn page(client: &Client, url: String, within: Duration) -> Page {
             (None, Some(response)) if matches!(response.status, 301 | 302 | 303 | 307 | 308) => {
                 let to = response.header("location").and_then(|to| at.join(to).ok());
                 let Some(to) = to.filter(|to| matches!(to.scheme(), "http" | "https")) else { return lost(sent_on) };
-                sent_on = Some(to.to_string());
+                sent_on = Some(told(&to));
                 at = to;
                 continue;
             }
@@ -116,6 +116,21 @@ async fn page(client: &Client, url: String, within: Duration) -> Page {
         return Page { url, sent_on, answer };
     }
     Page { url, sent_on, answer: Answer::Hops }
+}
+
+/// Where it is, for a report: what follows the path may be a signature or a token.
+fn told(url: &Url) -> String {
+    let mut bare = url.clone();
+    bare.set_query(None);
+    bare.set_fragment(None);
+    without_login(bare).into()
+}
+
+/// The same without user and password: it is asked for without, and told without.
+pub(super) fn without_login(mut url: Url) -> Url {
+    // Refused only for a URL that has no host, and so no login.
+    let _ = url.set_password(None).and_then(|()| url.set_username(""));
+    url
 }
 
 impl Page {

@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
+use super::pages;
+
 const GROUP: &str = "monitoring.coreos.com";
 const KINDS: &str = "prometheusrules";
 
@@ -100,10 +102,18 @@ fn alerts_of(spec: &Value, of: &str) -> Vec<Alert> {
             name: rule["alert"].as_str()?.to_owned(),
             of: of.to_owned(),
             place: None,
-            runbook: runbook.map(str::to_owned),
+            runbook: runbook.map(without_login),
         })
     });
     alerts.collect()
+}
+
+/// A URL without the login in it, whoever wrote one there; every other text as it is.
+fn without_login(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => pages::without_login(url).into(),
+        _ => text.to_owned(),
+    }
 }
 
 /// The line that begins an alert, and its column.

@@ -96,6 +96,13 @@ fn rules_are_read_from_files_of_both_kinds() {
 }
 
 #[test]
+fn a_login_in_a_link_is_neither_used_nor_told() {
+    let text = "groups:\n- rules:\n  - alert: Down\n    annotations: { runbook_url: 'https://me:s3cret@a.example/down?x=1' }\n";
+    let alerts = rules::of_text("a.yaml", text).unwrap();
+    assert_eq!(alerts[0].runbook.as_deref(), Some("https://a.example/down?x=1"));
+}
+
+#[test]
 fn a_document_must_be_there_and_have_something_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.md");

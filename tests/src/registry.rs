@@ -47,6 +47,20 @@ impl Repository<'_> {
         self.say(curl.arg(self.url(&format!("manifests/{of}"))))
     }
 
+    /// Puts an image of another repository there, whose blobs the registry has.
+    ///
+    /// # Panics
+    /// When it is not taken.
+    pub fn put_from(&self, other: &str, digest: &str, tag: &str) {
+        let manifest = Repository { lab: self.lab, name: other }.manifest(digest);
+        let read: Value = serde_json::from_str(&manifest).expect("a manifest");
+        for blob in read["layers"].as_array().into_iter().flatten().chain([&read["config"]]) {
+            let digest = blob["digest"].as_str().expect("a digest");
+            self.say(curl("POST").arg(self.url(&format!("blobs/uploads/?mount={digest}&from={other}"))));
+        }
+        self.put(tag, MANIFEST, &manifest);
+    }
+
     /// Takes a manifest away, by its digest.
     ///
     /// # Panics

@@ -8,10 +8,7 @@ use prodtest_tests::{
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use xtask::{
-    image,
-    lab::{self, godel},
-};
+use xtask::lab;
 
 /// Another password stands in the pull secret of the namespace.
 pub(crate) fn wrong_pull_secret(release: &Release<'_>) {
@@ -34,12 +31,12 @@ pub(crate) fn foreign_image(release: &Release<'_>) {
 /// What runs was pulled from a repository that has nothing any more.
 pub(crate) fn earlier_image_gone(release: &Release<'_>) {
     let name = format!("gone-{}", release.namespace);
-    let mut image = image::build(&image::Options::default()).expect("an image");
-    image.reference = format!("{name}:earlier");
-    let pushed = godel::push(release.lab(), &image).expect("a registry that takes it");
-    let values = json!({ "replicaCount": 1, "image": { "repository": pushed.repository, "digest": pushed.digest } });
+    let (registry, usual) = release.image.repository.split_once('/').expect("a registry");
+    let repository = Repository { lab: release.lab(), name: &name };
+    repository.put_from(usual, &release.image.digest, "earlier");
+    let values = json!({ "replicaCount": 1, "image": { "repository": format!("{registry}/{name}") } });
     release.deploy(&values).expect("Godel");
-    Repository { lab: release.lab(), name: &name }.delete(&pushed.digest);
+    repository.delete(&release.image.digest);
 }
 
 /// A registry that has whatever it is asked for, as a proxy before one may say. Returns it and where it is.

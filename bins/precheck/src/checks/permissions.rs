@@ -132,7 +132,16 @@ impl Inspection<Precheck> for Permissions {
             }
         }
         let who = who(cluster).await?;
-        let single: Vec<(String, Rule)> = rules.iter().flat_map(|(gate, rule)| single(gate, rule)).collect();
+        // Gates do the same things: each is asked once, for the first that does it.
+        let mut single: Vec<(String, Rule)> = rules.iter().flat_map(|(gate, rule)| single(gate, rule)).collect();
+        let mut known: Vec<Rule> = Vec::new();
+        single.retain(|(_, rule)| {
+            let new = !known.contains(rule);
+            if new {
+                known.push(rule.clone());
+            }
+            new
+        });
         let asked = u32::try_from(single.len()).unwrap_or(u32::MAX);
         let answers = stream::iter(single.into_iter().map(|(gate, rule)| async move {
             let allowed = may(cluster, &rule).await?;
@@ -193,20 +202,20 @@ async fn of_chart(seeing: &Seeing<'_, Precheck>, cluster: &Cluster) -> Result<Ve
         manifest.documents.iter().map(|it| (it.api_version.as_str(), it.kind.as_str())).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    let mut rules = Vec::new();
-    for (api_version, kind) in kinds {
+    let asking = kinds.into_iter().map(|(api_version, kind)| async move {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let gvk = GroupVersionKind::gvk(group, version, kind);
         let client = cluster.client();
         let call =
             Call { asked: format!("ask what `{api_version}` {kind} is"), rule: Rule::new("", "", &[], &["get"]) };
         // One that there is not is told by `precheck/chart`.
-        let Ok((resource, capabilities)) = cluster.ask(&call, pinned_kind(&client, &gvk)).await else { continue };
+        let (resource, capabilities) = cluster.ask(&call, pinned_kind(&client, &gvk)).await.ok()?;
         let namespaced = capabilities.scope == prodtest_kube::kube::discovery::Scope::Namespaced;
         let namespace = if namespaced { seeing.site.namespace() } else { "" };
-        rules.push(Rule::new(namespace, group, &[resource.plural.as_str()], &TO_DEPLOY));
-    }
-    Ok(rules)
+        Some(Rule::new(namespace, group, &[resource.plural.as_str()], &TO_DEPLOY))
+    });
+    let rules: Vec<Option<Rule>> = stream::iter(asking).buffered(AT_ONCE).collect().await;
+    Ok(rules.into_iter().flatten().collect())
 }
 
 /// Who asks, as the cluster sees it.

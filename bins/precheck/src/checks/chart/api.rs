@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::join_all;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
 use prodtest_gate::Rule;
 use prodtest_inspect::Unseen;
@@ -49,15 +50,18 @@ impl Served {
         let of_groups = groups.groups.into_iter().flat_map(|group| group.versions);
         let mut versions: BTreeSet<String> = of_groups.map(|version| version.group_version).collect();
         versions.insert("v1".to_owned());
-        let mut kinds = BTreeMap::new();
-        for version in wanted.into_iter().filter(|version| versions.contains(*version)) {
-            let call = call(format!("ask which kinds there are of `{version}`"));
-            let listed = match version {
-                "v1" => cluster.ask(&call, client.list_core_api_resources(version)).await,
-                _ => cluster.ask(&call, client.list_api_group_resources(version)).await,
-            };
-            kinds.insert(version.to_owned(), listed.map_err(Unseen::from));
-        }
+        let wanted = wanted.into_iter().filter(|version| versions.contains(*version));
+        let kinds = join_all(wanted.map(|version| {
+            let (client, call) = (&client, call(format!("ask which kinds there are of `{version}`")));
+            async move {
+                let listed = match version {
+                    "v1" => cluster.ask(&call, client.list_core_api_resources(version)).await,
+                    _ => cluster.ask(&call, client.list_api_group_resources(version)).await,
+                };
+                (version.to_owned(), listed.map_err(Unseen::from))
+            }
+        }));
+        let kinds = kinds.await.into_iter().collect();
         Ok(Self { versions, kinds })
     }
 

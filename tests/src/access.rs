@@ -37,12 +37,41 @@ pub fn certified(lab: &Lab, user: &str, days: i64) -> NamedTempFile {
 ///
 /// # Panics
 /// When there is none.
-#[must_use]
-pub fn of_service_account(lab: &Lab, namespace: &str, name: &str) -> NamedTempFile {
+fn of_service_account(lab: &Lab, namespace: &str, name: &str) -> NamedTempFile {
     let mut kubectl = xtask::lab::kubectl(lab).expect("kubectl");
     kubectl.args(["--namespace", namespace, "create", "token", name]);
     let token = sh::quietly(&mut kubectl).expect("a token");
     written(lab, &json!({ "token": token.trim() }))
+}
+
+/// A kubeconfig of a service account `prodtest` of that namespace, which is made, with these rules in it and these in the whole
+/// cluster.
+///
+/// # Panics
+/// When the lab does not take it.
+#[must_use]
+pub fn account(lab: &Lab, namespace: &str, rules: &Value, in_cluster: &Value) -> NamedTempFile {
+    let (name, group) = ("prodtest", "rbac.authorization.k8s.io");
+    let api = format!("{group}/v1");
+    let metadata = json!({ "name": name, "namespace": namespace });
+    // What belongs to no namespace has its name, for several may be there.
+    let whole = json!({ "name": namespace });
+    let subjects = json!([{ "kind": "ServiceAccount", "name": name, "namespace": namespace }]);
+    let role = |kind: &str, metadata: &Value, rules: &Value| json!({ "apiVersion": api, "kind": kind, "metadata": metadata, "rules": rules });
+    let binding = |kind: &str, metadata: &Value| {
+        let role = json!({ "apiGroup": group, "kind": kind, "name": metadata["name"] });
+        let kind = format!("{kind}Binding");
+        json!({ "apiVersion": api, "kind": kind, "metadata": metadata, "roleRef": role, "subjects": subjects })
+    };
+    let objects = [
+        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata }),
+        role("Role", &metadata, rules),
+        binding("Role", &metadata),
+        role("ClusterRole", &whole, in_cluster),
+        binding("ClusterRole", &whole),
+    ];
+    xtask::lab::apply(lab, &objects).expect("a service account");
+    of_service_account(lab, namespace, name)
 }
 
 /// The lab's own kubeconfig, with another user in it.

@@ -127,51 +127,33 @@ impl<'a> Release<'a> {
     /// The verify gate with Godel's configuration for the lab.
     ///
     /// # Panics
-    /// When the lab has no ingress.
+    /// When the lab has no ingress or no stores, or does not take the image of the probe.
     #[must_use]
     pub fn verify(&self) -> GateCommand {
-        GateCommand::new("verify").args(self.verify_words())
-    }
-
-    /// What the verify gate is told.
-    ///
-    /// # Panics
-    /// When the lab has no ingress, or does not take the image of the probe.
-    #[must_use]
-    pub fn verify_words(&self) -> Vec<OsString> {
-        let mut words: Vec<OsString> =
-            ["--config", "examples/godel/prodtest.yaml", "--env", "lab"].map(OsString::from).to_vec();
-        words.extend(self.target().expect("an ingress"));
-        words.extend(self.verify_target().expect("an ingress"));
-        words.extend(["--probe-image".into(), probe(self.lab).into()]);
-        let cache = xtask::env::cache().expect("a cache");
-        let xtask: OsString = binary("xtask").into();
-        let asked: [OsString; 8] = [
-            "env".into(),
-            format!("PRODTEST_CACHE={}", cache.display()).into(),
-            xtask,
-            "lab".into(),
-            "stored".into(),
-            "--lab".into(),
-            self.lab.name.clone().into(),
-            "/registry/secrets/{namespace}/godel-api-key".into(),
-        ];
-        words.extend(asked.into_iter().flat_map(|word| ["--at-rest-command".into(), word]));
-        words
+        self.verify_as(&self.lab.kubeconfig())
     }
 
     /// The same, as whoever that kubeconfig says.
     ///
     /// # Panics
-    /// When the lab has no ingress.
+    /// As [`Self::verify`].
     #[must_use]
     pub fn verify_as(&self, kubeconfig: &Path) -> GateCommand {
-        let mut target = self.target().expect("an ingress");
-        let own = self.lab.kubeconfig();
-        for word in target.iter_mut().filter(|word| word.as_os_str() == own.as_os_str()) {
-            *word = kubeconfig.into();
-        }
-        GateCommand::new("verify").args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"]).args(target)
+        GateCommand::new("verify").args(self.verify_words(kubeconfig))
+    }
+
+    /// What the verify gate is told.
+    ///
+    /// # Panics
+    /// As [`Self::verify`].
+    #[must_use]
+    pub fn verify_words(&self, kubeconfig: &Path) -> Vec<OsString> {
+        let mut words: Vec<OsString> =
+            ["--config", "examples/godel/prodtest.yaml", "--env", "lab"].map(OsString::from).to_vec();
+        words.extend(self.target_as(kubeconfig).expect("an ingress"));
+        let target = self.verify_target(&probe(self.lab), &binary("xtask"));
+        words.extend(target.expect("an ingress and stores"));
+        words
     }
 
     /// Objects of its namespace.
@@ -210,13 +192,12 @@ impl Drop for Release<'_> {
 }
 
 /// The image of the probe, pushed once to each lab.
-fn probe(lab: &Lab) -> String {
-    static DONE: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+fn probe(lab: &Lab) -> Pushed {
+    static DONE: Mutex<BTreeMap<String, Pushed>> = Mutex::new(BTreeMap::new());
     let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
     let push = || {
         let image = image::build(&image::Options { probe: true, ..image::Options::default() }).expect("an image");
-        let Pushed { repository, digest } = godel::push(lab, &image).expect("a registry that takes it");
-        format!("{repository}@{digest}")
+        godel::push(lab, &image).expect("a registry that takes it")
     };
     done.entry(lab.name.clone()).or_insert_with(push).clone()
 }

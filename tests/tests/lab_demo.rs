@@ -36,8 +36,11 @@ fn lab_demo_deploys_judges_reports_and_leaves_nothing() {
     assert_eq!(code, Some(0), "{said}");
     // A first install: there is nothing to keep, and nothing was served before.
     assert!(said.contains("deploy: passed — 4 passed, 0 failed, 0 undetermined, 2 skipped"), "{said}");
+    // Nothing is there to go back to yet; no backups and no Vault are configured.
+    assert!(said.contains("precheck: passed — 12 passed, 0 failed, 0 undetermined, 3 skipped"), "{said}");
+    assert!(said.contains("verify: passed — 14 passed, 0 failed, 0 undetermined, 0 skipped"), "{said}");
     assert!(said.contains("smoke: passed — 10 passed, 0 failed, 0 undetermined, 0 skipped"), "{said}");
-    for report in ["deploy.html", "smoke.html"] {
+    for report in ["precheck.html", "deploy.html", "verify.html", "smoke.html"] {
         assert!(out.path().join(report).is_file(), "{said}");
     }
     assert!(Lab::named("demo").expect("a lab").running().is_err(), "{said}");

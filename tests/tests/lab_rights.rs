@@ -7,21 +7,16 @@ use prodtest_testkit::{Done, GateCommand};
 use prodtest_tests::{Release, access, shared};
 use serde_json::json;
 use xtask::{
-    lab::{self, godel::Helm, kubectl},
+    lab::{godel::Helm, kubectl},
     sh,
 };
-
-const ACCOUNT: &str = "prodtest";
 
 #[test]
 fn lab_rights_what_is_printed_is_enough_for_every_gate_and_nothing_else_is_needed() {
     let Some(lab) = shared() else { return };
     let release = Release::prepare(&lab, "rights", false);
     let namespace = release.namespace.as_str();
-    let metadata = json!({ "name": ACCOUNT, "namespace": namespace });
-    lab::apply(&lab, &[json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata })])
-        .expect("an account");
-    let kubeconfig = access::of_service_account(&lab, namespace, ACCOUNT);
+    let kubeconfig = access::account(&lab, namespace, &json!([]), &json!([]));
     let values = json!({});
 
     // Nobody gave it anything: it is told what it lacks, and by which gate.
@@ -51,8 +46,7 @@ fn lab_rights_what_is_printed_is_enough_for_every_gate_and_nothing_else_is_neede
     no_right_lacks("precheck", &release.precheck_as(kubeconfig.path(), &values).run());
     let done = deploy.run().expect_code(0);
     no_right_lacks("deploy", &done);
-    let verify = GateCommand::new("verify").args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"]);
-    no_right_lacks("verify", &verify.args(release.target_as(kubeconfig.path()).expect("an ingress")).run());
+    no_right_lacks("verify", &release.verify_as(kubeconfig.path()).run());
     let smoke = GateCommand::new("smoke").args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"]);
     let _ = smoke.args(release.target_as(kubeconfig.path()).expect("an ingress")).run().expect_code(0);
 

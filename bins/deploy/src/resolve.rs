@@ -63,17 +63,7 @@ fn fresh(input: &Input<'_, Flags>, section: &Section) -> Result<Plan, Refusal> {
     let (environment, flags) = (&input.config.environment, input.flags);
     let cluster = ClusterTarget::new(&flags.cluster, None, environment);
     let name = &input.config.environment_name;
-    if cluster.namespace.is_none() {
-        let message = format!("the environment `{name}` has no namespace");
-        let hint = "add `kubernetes: { namespace: … }` to it, or pass `--namespace`";
-        return Err(Refusal::usage_with_hint(message, hint));
-    }
-    let configured = || environment.kubernetes.as_ref()?.release.as_ref().map(|release| release.value.clone());
-    let Some(release) = flags.release.clone().or_else(configured) else {
-        let message = format!("the environment `{name}` has no release");
-        let hint = "add `kubernetes: { release: … }` to it, or pass `--release`";
-        return Err(Refusal::usage_with_hint(message, hint));
-    };
+    let release = cluster.release(flags.release.as_ref(), input.config)?;
     let change = &flags.change;
     let action = match flags.action {
         Some(Verb::Restore) if change.recover || change.dry_run => {
@@ -115,7 +105,7 @@ fn fresh(input: &Input<'_, Flags>, section: &Section) -> Result<Plan, Refusal> {
     Ok(Plan {
         action,
         cluster,
-        release: release.to_string(),
+        release,
         what,
         image,
         version,

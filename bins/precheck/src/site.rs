@@ -89,18 +89,7 @@ impl Site {
     pub(crate) fn new(input: &Input<'_, Flags>, section: &Section) -> Result<Self, Refusal> {
         let (environment, flags) = (&input.config.environment, input.flags);
         let cluster = ClusterTarget::new(&flags.cluster, None, environment);
-        let name = &input.config.environment_name;
-        if cluster.namespace.is_none() {
-            let message = format!("the environment `{name}` has no namespace");
-            let hint = "add `kubernetes: { namespace: … }` to it, or pass `--namespace`";
-            return Err(Refusal::usage_with_hint(message, hint));
-        }
-        let configured = || environment.kubernetes.as_ref()?.release.as_ref().map(|release| release.value.clone());
-        let Some(release) = flags.release.clone().or_else(configured) else {
-            let message = format!("the environment `{name}` has no release");
-            let hint = "add `kubernetes: { release: … }` to it, or pass `--release`";
-            return Err(Refusal::usage_with_hint(message, hint));
-        };
+        let release = cluster.release(flags.release.as_ref(), input.config)?;
         let chart = environment.chart.as_ref().map(|chart| ChartSite {
             path: chart.path.value.0.clone(),
             values: chart.values.iter().map(|file| file.value.0.clone()).chain(flags.values.iter().cloned()).collect(),
@@ -114,7 +103,7 @@ impl Site {
             .or_else(|| environment.version.as_ref().map(|version| version.value.clone()));
         Ok(Self {
             cluster,
-            release: release.to_string(),
+            release,
             chart,
             manifests: files(&environment.manifests).map_err(|error| input.config.explain(error))?,
             image: environment.image.as_ref().map(|image| ImageSite::new(image, flags)),

@@ -48,23 +48,12 @@ impl Site {
     pub(crate) fn new(input: &Input<'_, Flags>) -> Result<Self, Refusal> {
         let (environment, flags) = (&input.config.environment, input.flags);
         let cluster = ClusterTarget::new(&flags.cluster, None, environment);
-        let name = &input.config.environment_name;
-        if cluster.namespace.is_none() {
-            let message = format!("the environment `{name}` has no namespace");
-            let hint = "add `kubernetes: { namespace: … }` to it, or pass `--namespace`";
-            return Err(Refusal::usage_with_hint(message, hint));
-        }
-        let configured = || environment.kubernetes.as_ref()?.release.as_ref().map(|release| release.value.clone());
-        let Some(release) = flags.release.clone().or_else(configured) else {
-            let message = format!("the environment `{name}` has no release");
-            let hint = "add `kubernetes: { release: … }` to it, or pass `--release`";
-            return Err(Refusal::usage_with_hint(message, hint));
-        };
+        let release = cluster.release(flags.release.as_ref(), input.config)?;
         let connect = flags.connect.as_ref().or(environment.connect.as_ref().map(|connect| &connect.value));
         let version = &environment.version;
         Ok(Self {
             cluster,
-            release: release.to_string(),
+            release,
             manifests: files(&environment.manifests).map_err(|error| input.config.explain(error))?,
             version: input.common.expect_version.clone().or_else(|| version.as_ref().map(|it| it.value.clone())),
             url: flags.url.clone().or_else(|| environment.url.as_ref().map(|url| url.value.clone())),

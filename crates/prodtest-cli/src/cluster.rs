@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use prodtest_config::{Environment, Namespace};
+use prodtest_config::{Config, Environment, Namespace, ReleaseName};
 use serde::{Deserialize, Serialize};
+
+use crate::Refusal;
 
 /// The flags of a gate that asks a cluster.
 #[derive(Args, Clone, Debug)]
@@ -62,9 +64,31 @@ impl ClusterTarget {
     }
 }
 
+impl ClusterTarget {
+    /// The release in it: what the flag says, else what the environment says.
+    ///
+    /// # Errors
+    /// When nobody said, or nobody said in which namespace.
+    pub fn release(&self, flag: Option<&ReleaseName>, config: &Config) -> Result<String, Refusal> {
+        let name = &config.environment_name;
+        if self.namespace.is_none() {
+            let message = format!("the environment `{name}` has no namespace");
+            let hint = "add `kubernetes: { namespace: … }` to it, or pass `--namespace`";
+            return Err(Refusal::usage_with_hint(message, hint));
+        }
+        let cluster = config.environment.kubernetes.as_ref();
+        let configured = cluster.and_then(|cluster| cluster.release.as_ref()).map(|release| &release.value);
+        let missing = || {
+            let message = format!("the environment `{name}` has no release");
+            Refusal::usage_with_hint(message, "add `kubernetes: { release: … }` to it, or pass `--release`")
+        };
+        Ok(flag.or(configured).ok_or_else(missing)?.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use prodtest_config::{Config, Source};
+    use prodtest_config::Source;
 
     use super::*;
 

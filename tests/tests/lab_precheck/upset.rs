@@ -189,8 +189,6 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
 
 /// A service account that may do everything in the namespace but read Leases.
 fn revoked_right(release: &Release<'_>) -> NamedTempFile {
-    let namespace = release.namespace.as_str();
-    let name = "prodtest";
     let of = |group: &str, resources: &[&str], verbs: &[&str]| json!({ "apiGroups": [group], "resources": resources, "verbs": verbs });
     let all = [
         "",
@@ -205,25 +203,8 @@ fn revoked_right(release: &Release<'_>) -> NamedTempFile {
     ];
     let mut rules: Vec<_> = all.iter().map(|group| of(group, &["*"], &["*"])).collect();
     rules.push(of("coordination.k8s.io", &["leases"], &["create", "update"]));
-    let api = "rbac.authorization.k8s.io/v1";
-    let subject = json!([{ "kind": "ServiceAccount", "name": name, "namespace": namespace }]);
-    let binding = |kind: &str, name: &str, role: Value| json!({ "apiVersion": api, "kind": kind, "metadata": { "name": name, "namespace": namespace }, "roleRef": role, "subjects": subject });
-    let group = "rbac.authorization.k8s.io";
-    lab::apply(
-        release.lab(),
-        &[
-            json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name, "namespace": namespace } }),
-            json!({ "apiVersion": api, "kind": "Role", "metadata": { "name": name, "namespace": namespace }, "rules": rules }),
-            binding("RoleBinding", name, json!({ "apiGroup": group, "kind": "Role", "name": name })),
-            json!({
-                "apiVersion": api, "kind": "ClusterRole", "metadata": { "name": namespace },
-                "rules": [of("", &["nodes", "pods"], &["list"])],
-            }),
-            binding("ClusterRoleBinding", namespace, json!({ "apiGroup": group, "kind": "ClusterRole", "name": namespace })),
-        ],
-    )
-    .expect("a service account");
-    access::of_service_account(release.lab(), namespace, name)
+    let in_cluster = json!([of("", &["nodes", "pods"], &["list"])]);
+    access::account(release.lab(), &release.namespace, &json!(rules), &in_cluster)
 }
 
 /// A first install that Helm gave up waiting for.
@@ -321,8 +302,8 @@ fn node_is(release: &Release<'_>, status: &str) {
 fn chart_with(object: &Value) -> TempDir {
     let folder = TempDir::new().expect("a folder");
     let mut copy = Command::new("cp");
-    copy.args(["--recursive", "examples/godel/chart", "examples/godel/prodtest.yaml"]).arg(folder.path());
-    sh::quietly(copy.current_dir(repository())).expect("a copy");
+    copy.arg("--recursive").args(["chart", "migrations", "runbooks", "prodtest.yaml"]).arg(folder.path());
+    sh::quietly(copy.current_dir(repository().join("examples/godel"))).expect("a copy");
     std::fs::write(folder.path().join("chart/templates/more.yaml"), object.to_string()).expect("a template");
     folder
 }

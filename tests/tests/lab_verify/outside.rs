@@ -104,7 +104,7 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen, name: &str
 
 /// The gate, with one word of its target replaced.
 fn aimed(release: &Release<'_>, flag: &str, value: &str) -> GateCommand {
-    let mut words: Vec<OsString> = release.verify_words();
+    let mut words: Vec<OsString> = release.verify_words(&release.lab().kubeconfig());
     let at = words.iter().position(|word| word == flag).expect("the flag");
     words[at + 1] = value.into();
     GateCommand::new("verify").args(words)

@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 use xtask::{
     lab::{
         self,
-        godel::{WORKLOAD, merge},
+        godel::{Godel, WORKLOAD, merge},
         until,
     },
     sh,
@@ -26,20 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// The checks that do not apply where all is well.
 pub(crate) const SKIPPED: &[&str] = &[];
 
-/// What the lab has off, and the gate asks for. An idle pod on a busy machine is not to scale.
-fn base() -> Value {
-    json!({
-        "autoscaling": { "enabled": true, "minReplicas": 3, "maxReplicas": 5, "cpu": 2000, "memory": 300 },
-        "resourceQuota": {
-            "enabled": true,
-            "hard": { "pods": 20, "requests.cpu": "2", "requests.memory": "2Gi", "limits.memory": "4Gi" },
-        },
-    })
-}
-
 /// Deploys it with these values, and waits until the autoscaler, where there is one, has its metrics.
 pub(crate) fn deploy(release: &Release<'_>, values: &Value) {
-    let mut all = base();
+    let mut all = Godel::whole();
     if !values.is_null() {
         merge(&mut all, values);
     }
@@ -273,22 +262,9 @@ fn warn(release: &Release<'_>) {
 
 /// A service account that may do everything in the namespace, and nothing outside of it.
 fn may_all_but_ask_nodes(release: &Release<'_>) -> NamedTempFile {
-    let (namespace, name, group) = (release.namespace.as_str(), "prodtest", "rbac.authorization.k8s.io");
-    let metadata = json!({ "name": name, "namespace": namespace });
-    let api = format!("{group}/v1");
-    let rules = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]);
-    let subjects = json!([{ "kind": "ServiceAccount", "name": name, "namespace": namespace }]);
-    let role = json!({ "apiGroup": group, "kind": "Role", "name": name });
-    lab::apply(
-        release.lab(),
-        &[
-            json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata }),
-            json!({ "apiVersion": api, "kind": "Role", "metadata": metadata, "rules": rules }),
-            json!({ "apiVersion": api, "kind": "RoleBinding", "metadata": metadata, "roleRef": role, "subjects": subjects }),
-        ],
-    )
-    .expect("a service account");
-    access::of_service_account(release.lab(), namespace, name)
+    let all = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]);
+    let nodes = json!([{ "apiGroups": [""], "resources": ["nodes"], "verbs": ["list"] }]);
+    access::account(release.lab(), &release.namespace, &all, &nodes)
 }
 
 /// A pod that somebody made by hand, under the labels by which the service finds its own.

@@ -71,7 +71,8 @@ pub(super) fn show(lab: &Lab, programs: &Path, options: &Options, out: &Path) ->
         godel::push(lab, &image)
     })?;
     let godel = steps.run("its keys, its database, its certificate", || Godel::prepare(lab, godel::RELEASE, &image))?;
-    let values = json!({ "faults": faults, "autoscaling": { "enabled": true } });
+    let mut values = Godel::whole();
+    values["faults"] = json!(faults);
     let deploy_target = godel.deploy_target(Helm::Three, &values)?;
     let run = |name: &str, arguments: Vec<OsString>| {
         let signals = Signals::catch()?;
@@ -101,7 +102,12 @@ pub(super) fn show(lab: &Lab, programs: &Path, options: &Options, out: &Path) ->
     if !deployed.success() && faults.is_empty() {
         return Ok(deployed);
     }
-    let verified = steps.run("the verify gate: is it as it should be?", || run(VERIFY, godel.target()?))?;
+    let verified = steps.run("the verify gate: is it as it should be?", || {
+        let probe = image::build(&image::Options { probe: true, ..image::Options::default() })?;
+        let mut words = godel.target()?;
+        words.extend(godel.verify_target(&godel::push(lab, &probe)?, &std::env::current_exe()?)?);
+        run(VERIFY, words)
+    })?;
     let smoked = steps.run("the smoke gate, through the ingress", || run(GATE, godel.target()?))?;
     let status = if smoked.success() { verified } else { smoked };
     say::title("what took how long");

@@ -17,7 +17,7 @@ use super::{
     place::Lab,
     services, wait,
 };
-use crate::{image::Image, random, repo, sh, tools};
+use crate::{env, image::Image, random, repo, sh, tools};
 
 /// The chart.
 pub const CHART: &str = "examples/godel/chart";
@@ -343,11 +343,12 @@ impl<'a> Godel<'a> {
         Ok(words)
     }
 
-    /// What the verify gate has to be told beside [`Self::target`]: the ways to plain HTTP and to the stores.
+    /// What the verify gate has to be told beside [`Self::target`]: the ways to plain HTTP and to the stores, the image of the
+    /// probe, and how this program, `xtask`, prints what etcd holds of a Secret.
     ///
     /// # Errors
     /// When the lab has no ingress or no stores.
-    pub fn verify_target(&self) -> Result<Vec<OsString>> {
+    pub fn verify_target(&self, probe: &Pushed, xtask: &Path) -> Result<Vec<OsString>> {
         let ways = [("--http-connect", "http"), ("--database-connect", "postgres"), ("--redis-connect", "redis")];
         let mut words: Vec<OsString> = Vec::new();
         for (flag, service) in ways {
@@ -355,7 +356,34 @@ impl<'a> Godel<'a> {
                 .with_context(|| format!("the lab has no {service}\n  hint: cargo xtask lab up"))?;
             words.extend([OsString::from(flag), format!("127.0.0.1:{port}").into()]);
         }
+        words.extend(["--probe-image".into(), format!("{}@{}", probe.repository, probe.digest).into()]);
+        // The gate hands its own environment on, which may not say where the cache is.
+        let cache = format!("PRODTEST_CACHE={}", env::cache()?.display());
+        let stored = format!("/registry/secrets/{{namespace}}/{KEYS}");
+        let asked: [OsString; 8] = [
+            "env".into(),
+            cache.into(),
+            xtask.into(),
+            "lab".into(),
+            "stored".into(),
+            "--lab".into(),
+            self.lab.name.clone().into(),
+            stored.into(),
+        ];
+        words.extend(asked.into_iter().flat_map(|word| ["--at-rest-command".into(), word]));
         Ok(words)
+    }
+
+    /// Values with all that the verify gate asks for and the lab has off. An idle pod on a busy machine is not to scale.
+    #[must_use]
+    pub fn whole() -> Value {
+        json!({
+            "autoscaling": { "enabled": true, "minReplicas": 3, "maxReplicas": 5, "cpu": 2000, "memory": 300 },
+            "resourceQuota": {
+                "enabled": true,
+                "hard": { "pods": 20, "requests.cpu": "2", "requests.memory": "2Gi", "limits.memory": "4Gi" },
+            },
+        })
     }
 
     /// What the deploy gate has to be told beside [`Self::target`]: the registry and the login to it, Helm, and the values

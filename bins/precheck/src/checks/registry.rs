@@ -83,6 +83,8 @@ impl Inspection<Precheck> for Registry {
                  `imagePullSecrets` of the pods that would be deployed, or of their ServiceAccount, and with nothing else."
                     .to_owned(),
             ),
+            // The pull secret is in it.
+            needs: vec![super::id("namespace")],
             limits: limits.collect(),
             ..Check::new(id, "the image is in its registry, for the pods' login and the platform of the nodes")
         }

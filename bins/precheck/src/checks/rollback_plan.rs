@@ -60,7 +60,6 @@ impl Inspection<Precheck> for RollbackPlan {
     }
 
     fn declare(id: CheckId, (): &()) -> Check {
-        let needs = CheckId::new("precheck", "registry").ok();
         Check {
             why: Some(
                 "A way back that leads to a bad revision, or to an image that somebody cleaned away, is found out while \
@@ -72,7 +71,7 @@ impl Inspection<Precheck> for RollbackPlan {
                  runs; where no revision is good, deploy one that is before the next change."
                     .to_owned(),
             ),
-            needs: needs.into_iter().collect(),
+            needs: vec![super::id("registry")],
             requirements: vec!["FR5.4".to_owned()],
             ..Check::new(id, "there is a good revision to go back to, and its images can be pulled")
         }

@@ -59,7 +59,7 @@ impl Consumer {
         let consumer = Self { folder: tempfile::tempdir().expect("a temporary folder") };
         let root = consumer.root();
         fs::create_dir_all(consumer.home()).expect("a home");
-        for folder in ["chart", "scenarios"] {
+        for folder in ["chart", "migrations", "runbooks", "scenarios"] {
             copy_folder(&repository().join("examples/godel").join(folder), &root.join(folder));
         }
         fs::copy(repository().join("examples/godel/prodtest.yaml"), root.join("prodtest.yaml")).expect("a copy");

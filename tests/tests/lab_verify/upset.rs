@@ -263,8 +263,9 @@ fn warn(release: &Release<'_>) {
 /// A service account that may do everything in the namespace, and nothing outside of it.
 fn may_all_but_ask_nodes(release: &Release<'_>) -> NamedTempFile {
     let all = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]);
-    let nodes = json!([{ "apiGroups": [""], "resources": ["nodes"], "verbs": ["list"] }]);
-    access::account(release.lab(), &release.namespace, &all, &nodes)
+    let of = |resource: &str, verb: &str| json!({ "apiGroups": [""], "resources": [resource], "verbs": [verb] });
+    let in_cluster = json!([of("nodes", "list"), of("namespaces", "get")]);
+    access::account(release.lab(), &release.namespace, &all, &in_cluster)
 }
 
 /// A pod that somebody made by hand, under the labels by which the service finds its own.

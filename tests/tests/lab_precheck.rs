@@ -48,7 +48,6 @@ fn healthy(lab: &Lab) {
         let expected: BTreeSet<String> = expected.iter().map(|check| (*check).to_owned()).collect();
         assert_eq!(done.checks("precheck", Outcome::Skipped), expected, "{}", done.said());
         assert!(done.took < SOON, "{:?}", done.took);
-        println!("{:5.1} s  healthy", done.took.as_secs_f64());
     };
     skipped(&[upset::SKIPPED, &["precheck/rollback-plan"]].concat());
     release.deploy(&json!({})).expect("Godel");

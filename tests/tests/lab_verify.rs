@@ -38,7 +38,6 @@ fn healthy(lab: &Lab) {
     let done = release.verify().run().expect_code(0);
     let skipped: Vec<String> = done.checks("verify", Outcome::Skipped).into_iter().collect();
     assert_eq!(skipped, upset::SKIPPED, "{}", done.said());
-    println!("{:5.1} s  healthy", done.took.as_secs_f64());
 }
 
 /// What the gate makes in the cluster goes with it, however it ends.
@@ -47,7 +46,15 @@ fn leaves_nothing(lab: &Lab) {
     release.deploy(&json!({ "replicaCount": 1 })).expect("Godel");
     let gate = release.verify().args(["--only", "network-policy"]).spawn();
     let jobs = || release.objects("jobs").len();
-    until("a probe", PATIENCE, || Ok(ensure!(jobs() > 0, "there is none"))).expect("a probe");
+    let probing = || {
+        ensure!(jobs() > 0, "there is none");
+        Ok(())
+    };
+    until("a probe", PATIENCE, probing).expect("a probe");
     let _done = gate.cancel().expect_code(130);
-    until("the probes to be gone", PATIENCE, || Ok(ensure!(jobs() == 0, "there are {}", jobs()))).expect("no probe");
+    let gone = || {
+        ensure!(jobs() == 0, "there are {}", jobs());
+        Ok(())
+    };
+    until("the probes to be gone", PATIENCE, gone).expect("no probe");
 }

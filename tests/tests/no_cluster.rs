@@ -13,6 +13,8 @@ use prodtest_testkit::GateCommand;
 use serde_json::json;
 
 const GATES: [&str; 2] = ["precheck", "verify"];
+/// Reads the documents that are beside the configuration, and asks no cluster for them.
+const WITHOUT: &str = "precheck/runbooks";
 /// The promise of both gates.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -34,13 +36,9 @@ fn record(gate: &str, port: u16) -> RunRecord {
         .expect_code(3);
     assert!(done.took < SOON, "{gate}: {:?}\n{}", done.took, done.said());
     let record = done.record(gate);
-    for check in &record.checks {
-        assert!(
-            matches!(check.outcome, Outcome::Undetermined | Outcome::Skipped),
-            "{}\n{}",
-            check.check.id,
-            done.said()
-        );
+    for check in record.checks.iter().filter(|check| check.check.id.as_str() != WITHOUT) {
+        let measured = !matches!(check.outcome, Outcome::Undetermined | Outcome::Skipped);
+        assert!(!measured, "{}\n{}", check.check.id, done.said());
     }
     record
 }

@@ -125,7 +125,7 @@ pub fn build() -> Result<PathBuf> {
 }
 
 /// A gate, told where its configuration is and where to report.
-fn gate(programs: &Path, gate: &str, environment: &str, out: &Path) -> std::process::Command {
+pub(crate) fn gate(programs: &Path, gate: &str, environment: &str, out: &Path) -> std::process::Command {
     let (config, _) = describe::EXAMPLE;
     let mut command = std::process::Command::new(programs.join(describe::program(gate)));
     command.current_dir(crate::repo::root()).args(["--config", config, "--env", environment, "--out"]).arg(out);

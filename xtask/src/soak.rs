@@ -10,7 +10,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum as _;
 
 use crate::{
-    demo, repo, say, sh,
+    demo, image, interrupt,
+    lab::{
+        self, Lab,
+        godel::{self, Godel, Helm},
+        up::{self, up},
+    },
+    repo, say, sh,
     test::{self, Stage},
 };
 
@@ -21,8 +27,8 @@ pub struct Options {
     #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
 
-    /// `smoke`, a healthy run of the gate; `patience`, what the deploy gate must not call doomed, on the lab that the tests
-    /// share; or a stage of `cargo xtask test`
+    /// `smoke`, a healthy run of the gate; `looks`, healthy runs of precheck and verify on a lab; `patience`, what the deploy
+    /// gate must not call doomed, on the lab that the tests share; or a stage of `cargo xtask test`
     what: String,
 }
 
@@ -34,13 +40,14 @@ pub fn run(options: &Options) -> Result<()> {
     let mut times = Vec::new();
     let result = match options.what.as_str() {
         "smoke" | "demo" => smoke(options.times, &mut times),
+        "looks" => looks(options.times, &mut times),
         "patience" => repeat(options.times, &mut times, |_| test::patience()),
         stage => match Stage::from_str(stage, true) {
             Ok(stage) => repeat(options.times, &mut times, |_| stage.run()),
             Err(_) => {
                 let stages = Stage::value_variants().iter().filter_map(|stage| stage.to_possible_value());
                 let names: Vec<String> = stages.map(|stage| stage.get_name().to_owned()).collect();
-                bail!("nothing to repeat is called `{stage}`\n  hint: smoke, patience, {}", names.join(", "));
+                bail!("nothing to repeat is called `{stage}`\n  hint: smoke, looks, patience, {}", names.join(", "));
             }
         },
     };
@@ -68,6 +75,41 @@ fn smoke(n: u32, times: &mut Vec<Duration>) -> Result<()> {
         fs::create_dir_all(&out).with_context(|| format!("could not make `{}`", out.display()))?;
         let status = demo::once(&programs, None, &out, Some(&out.join("output.txt")))?;
         ensure!(status.success(), "exit code {}; its reports and output are in {}", sh::code(status), out.display());
+        forget(&out);
+        Ok(())
+    })
+}
+
+/// The lab of the gates that look: a user's own is not touched.
+const LAB: &str = "soak";
+
+fn looks(n: u32, times: &mut Vec<Duration>) -> Result<()> {
+    let programs = demo::build()?;
+    interrupt::catch()?;
+    let lab = Lab::named(LAB)?;
+    up(&lab, &up::Options { nodes: 2, ..up::Options::default() })?;
+    let looked = looks_on(&lab, &programs, n, times);
+    lab::down(&lab)?;
+    looked
+}
+
+/// The same release is asked about and looked at each time, so that all that changes is the time.
+fn looks_on(lab: &Lab, programs: &Path, n: u32, times: &mut Vec<Duration>) -> Result<()> {
+    let pushed = |probe| godel::push(lab, &image::build(&image::Options { probe, ..image::Options::default() })?);
+    let (image, probe) = (pushed(false)?, pushed(true)?);
+    let godel = Godel::prepare(lab, LAB, &image)?;
+    godel.deploy(&Godel::whole())?;
+    let mut precheck = godel.precheck_target(Helm::Three, &Godel::whole())?;
+    precheck.extend(["--kubeconfig".into(), lab.kubeconfig().into(), "--repository".into(), image.repository.into()]);
+    let mut verify = godel.target()?;
+    verify.extend(godel.verify_target(&probe, &std::env::current_exe().context("this program has no path")?)?);
+    let out = repo::root().join("prodtest-results").join("soak");
+    repeat(n, times, |_| {
+        for (gate, words) in [("precheck", &precheck), ("verify", &verify)] {
+            let output = demo::gate(programs, gate, "lab", &out).args(words).output().context("it does not start")?;
+            let said = String::from_utf8_lossy(&output.stdout);
+            ensure!(output.status.success(), "{gate}: {}; its reports are in {}\n{said}", output.status, out.display());
+        }
         forget(&out);
         Ok(())
     })

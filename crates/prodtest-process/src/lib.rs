@@ -176,6 +176,11 @@ async fn tail(stream: Option<impl AsyncRead + Unpin>, most: usize, kept: &mut Ve
 mod tests {
     use std::time::Instant;
 
+    use rustix::{
+        event::{PollFd, PollFlags, Timespec, poll},
+        process::{PidfdFlags, pidfd_open},
+    };
+
     use super::*;
 
     #[tokio::test]
@@ -194,12 +199,15 @@ mod tests {
         let Undone::GivenUp { done, .. } = &late else { panic!("{late}") };
         let said = done.said();
         assert!(begun.elapsed() < Duration::from_secs(10));
-        let stat = format!("/proc/{}/stat", said.trim());
-        // A killed child stays a zombie until somebody takes it; it runs no more.
-        let state = || std::fs::read_to_string(&stat).unwrap_or_else(|_| ") Z".to_owned());
-        while !(state().contains(") Z") || state().contains(") X")) {
-            assert!(begun.elapsed() < Duration::from_secs(10), "it still runs: {}", state());
-            sleep(Duration::from_millis(10)).await;
+        let Some(pid) = Pid::from_raw(said.trim().parse().expect("the number of what it started")) else {
+            panic!("{said}")
+        };
+        // One that is no more has nobody to watch.
+        if let Ok(watched) = pidfd_open(pid, PidfdFlags::empty()) {
+            // Readable once it has ended, whether or not somebody took it.
+            let seconds = Timespec { tv_sec: 10, tv_nsec: 0 };
+            let ended = poll(&mut [PollFd::new(&watched, PollFlags::IN)], Some(&seconds)).expect("a watch");
+            assert_eq!(ended, 1, "it still runs");
         }
     }
 

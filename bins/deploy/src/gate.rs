@@ -7,7 +7,7 @@ use prodtest_config::{ConfigError, SecretRef, Secrets};
 use prodtest_gate::{Check, Control, Figure, Gate, Judged, Listing, Quantity, Rule, Run};
 use prodtest_http::ClientOptions;
 use prodtest_image::{Login, Registry, RegistryOptions};
-use prodtest_kube::{Access, NoServer, Server};
+use prodtest_kube::{Access, Server};
 use prodtest_rollout::{apply, backup, helm, identity, journal, watch};
 use secrecy::ExposeSecret;
 
@@ -133,7 +133,8 @@ manifests stays in the cluster: it is not pruned. Killed half way, the next run,
         });
         let service = service.transpose()?;
         let access = Access { kubeconfig: plan.cluster.kubeconfig.clone(), context: plan.cluster.context.clone() };
-        let server = Server::find(&access).map_err(|error| no_server(&error, input))?;
+        let server = Server::find(&access)
+            .map_err(|error| error.explained(input.config, input.flags.cluster.context.is_some()))?;
         let seen_at = ["CI_JOB_URL", "GITHUB_RUN_ID"].into_iter().find_map(|name| (input.variable)(name));
         Ok(Means { server, registry, service, secrets, seen_at })
     }
@@ -156,17 +157,6 @@ manifests stays in the cluster: it is not pruned. Killed half way, the next run,
 
     fn timeout(input: &Input<'_, Flags>) -> Result<Duration, Refusal> {
         Ok(resolve::plan(input)?.whole())
-    }
-}
-
-fn no_server(error: &NoServer, input: &Input<'_, Flags>) -> Refusal {
-    let configured = input.config.environment.kubernetes.as_ref().and_then(|cluster| cluster.context.as_ref());
-    match (error, configured.filter(|_| input.flags.cluster.context.is_none())) {
-        (NoServer::UnknownContext { .. }, Some(context)) => {
-            let error = ConfigError::new(error.to_string()).at(context.place.clone()).with_hint(error.hint());
-            input.config.explain(error).into()
-        }
-        _ => Refusal::usage_with_hint(error.to_string(), error.hint()),
     }
 }
 

@@ -1,6 +1,5 @@
 //! What a rollout adds to what runs: how many pods, and what they take.
 
-mod amount;
 mod shape;
 
 use std::collections::BTreeMap;
@@ -17,10 +16,7 @@ use prodtest_kube::{
 use prodtest_rollout::trace::Subject;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::{
-    amount::Amount,
-    shape::{Amounts, Shape, amounts},
-};
+pub(crate) use self::shape::{Amounts, Shape, amounts};
 use crate::{
     gate::Precheck,
     shared::{self, Workload},

@@ -14,8 +14,8 @@ use prodtest_kube::{
 };
 use prodtest_rollout::{
     helm::{
-        Document, Ended, Helm, HelmProblem, History, Manifest, Target, Upgrade, ValuesMode, as_path, launch::Launcher,
-        values_of,
+        Document, Ended, Helm, HelmProblem, History, Manifest, Target, Unread, Upgrade, ValuesMode, as_path,
+        launch::Launcher, values_of,
     },
     trace::{Sources, Subject, trace},
 };
@@ -135,16 +135,10 @@ pub(crate) async fn linted(seeing: &Seeing<'_, Precheck>) -> Result<Vec<String>,
 
 /// Manifests as they are.
 fn read(files: &[PathBuf]) -> Result<Manifest, Unrendered> {
-    let mut manifest = Manifest::default();
-    for file in files {
-        let shown = file.display();
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Unrendered::Untried(Unseen::new(format!("`{shown}` could not be read: {error}"))))?;
-        let read = Manifest::parse(&text)
-            .map_err(|error| Unrendered::Refused { why: format!("`{shown}`: {error}"), problem: None })?;
-        manifest.documents.extend(read.documents);
-    }
-    Ok(manifest)
+    Manifest::read(files).map_err(|error| match error {
+        Unread::File { .. } => Unrendered::Untried(Unseen::new(error.to_string())),
+        Unread::Document { .. } => Unrendered::Refused { why: error.to_string(), problem: None },
+    })
 }
 
 /// The values that the deploy gate gives.

@@ -215,11 +215,6 @@ pub(crate) fn undialled(failure: Failure) -> Trouble {
     }
 }
 
-/// Asks the check that looks at Secrets first: where one is missing, that is why nobody could be asked.
-pub(crate) fn needs_secrets() -> Vec<CheckId> {
-    CheckId::new("precheck", "secrets").into_iter().collect()
-}
-
 /// A finding for a store that let nobody in.
 pub(crate) fn denied(id: &CheckId, subject: &str, expected: &str, denied: &Denied) -> Judged {
     let finding = prodtest_gate::Finding::new(id, &denied.rule, subject, format!("{subject}: {}", denied.why));

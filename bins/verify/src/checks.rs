@@ -16,7 +16,7 @@ pub(crate) mod secrets_at_rest;
 pub(crate) mod strategy;
 
 use prodtest_gate::CheckId;
-use prodtest_inspect::{Entry, Survey};
+use prodtest_inspect::{Entry, id};
 
 use crate::gate::Verify;
 
@@ -38,7 +38,18 @@ pub(crate) const ALL: &[Entry<Verify>] = &[
     Entry::of::<api::Api>(),
 ];
 
-/// Checks of this gate by name, for those that lean on them.
-fn needs(names: &[&str]) -> Vec<CheckId> {
-    names.iter().filter_map(|name| CheckId::new(<Verify as Survey>::NAME, name).ok()).collect()
+/// The ids of checks of this gate, for those that lean on them.
+pub(crate) fn ids<const N: usize>(names: [&str; N]) -> Vec<CheckId> {
+    names.map(id::<Verify>).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_have_ids() {
+        let ids: std::collections::BTreeSet<CheckId> = ALL.iter().map(Entry::id).collect();
+        assert_eq!(ids.len(), ALL.len());
+    }
 }

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use prodtest_cli::{CommandLine, Input, Refusal};
-use prodtest_config::{Period, Secrets};
+use prodtest_config::Period;
 use prodtest_gate::{Check, Control, Figure, Gate, Judged, Rule, Run};
 use prodtest_inspect::{Entry, Facts, Means, Survey, controls, declared, judge, observe, plan, rules};
-use prodtest_kube::{Access, Server};
 
 use crate::{checks, flags::Flags, live::Shared, section::Section, site::Site};
 
@@ -86,13 +85,7 @@ where it is: of the cluster, of the logs, through the ingress. Changes nothing t
     }
 
     fn means(plan: &Plan, input: &Input<'_, Flags>) -> Result<Means<Shared>, Refusal> {
-        let variable = input.variable.clone();
-        let secrets = Secrets::new(move |name| variable(name));
-        let cluster = &plan.site.cluster;
-        let access = Access { kubeconfig: cluster.kubeconfig.clone(), context: cluster.context.clone() };
-        let server =
-            Server::find(&access).map_err(|error| Refusal::usage_with_hint(error.to_string(), error.hint()))?;
-        Means::new::<Self>(plan, server, input.config, secrets, Shared::default())
+        Means::new::<Self>(plan, input, &plan.site.cluster, Shared::default())
     }
 
     async fn fetch(means: &mut Means<Shared>, run: &Run) -> Result<(), Refusal> {

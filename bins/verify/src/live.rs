@@ -13,7 +13,7 @@ use k8s_openapi::{
 use prodtest_gate::Rule;
 use prodtest_inspect::{Seeing, Unseen};
 use prodtest_kube::{
-    Call,
+    Amount, Call,
     kube::{
         Api, Resource,
         api::ListParams,
@@ -30,7 +30,7 @@ use crate::{checks::network_policy::Made, gate::Verify, site::Site};
 #[derive(Default)]
 pub(crate) struct Shared {
     release: OnceCell<Result<Deployed, Unseen>>,
-    workloads: OnceCell<Result<Vec<Workload>, Unseen>>,
+    found: OnceCell<Result<Found, Unseen>>,
     pods: OnceCell<Result<Vec<Pod>, Unseen>>,
     replica_sets: OnceCell<Result<Vec<ReplicaSet>, Unseen>>,
     services: OnceCell<Result<Vec<Service>, Unseen>>,
@@ -44,6 +44,13 @@ pub(crate) struct Deployed {
     pub(crate) manifest: Manifest,
     /// When; none where nobody wrote that down.
     pub(crate) at: Option<Timestamp>,
+}
+
+/// The workloads of the release.
+#[derive(Default)]
+struct Found {
+    there: Vec<Workload>,
+    gone: Vec<String>,
 }
 
 /// A workload of the release as it is.
@@ -100,7 +107,8 @@ pub(crate) async fn deployed<'a>(seeing: &Seeing<'a, Verify>) -> Result<&'a Depl
     let read = || async {
         let site = seeing.site;
         if !site.manifests.is_empty() {
-            return Ok(Deployed { manifest: files(site)?, at: None });
+            let manifest = Manifest::read(&site.manifests).map_err(|error| Unseen::new(error.to_string()))?;
+            return Ok(Deployed { manifest, at: None });
         }
         let history = History::read(seeing.means.cluster()?, site.namespace(), &site.release).await?;
         let releases = history.revisions.iter().rev().filter_map(|revision| revision.release.as_ref().ok());
@@ -117,40 +125,40 @@ pub(crate) async fn deployed<'a>(seeing: &Seeing<'a, Verify>) -> Result<&'a Depl
     seeing.means.own.release.get_or_init(read).await.as_ref().map_err(Clone::clone)
 }
 
-fn files(site: &Site) -> Result<Manifest, Unseen> {
-    let mut manifest = Manifest::default();
-    for file in &site.manifests {
-        let shown = file.display();
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Unseen::new(format!("`{shown}` could not be read: {error}")))?;
-        let read = Manifest::parse(&text).map_err(|error| Unseen::new(format!("`{shown}`: {error}")))?;
-        manifest.documents.extend(read.documents);
-    }
-    Ok(manifest)
+/// The workloads of the release that run on, as they are; those that are gone are told by [`gone`].
+pub(crate) async fn workloads<'a>(seeing: &Seeing<'a, Verify>) -> Result<&'a [Workload], Unseen> {
+    Ok(&found(seeing).await?.there)
 }
 
-/// The workloads of the release that run on, as they are. One that is gone is not among them.
-pub(crate) async fn workloads<'a>(seeing: &Seeing<'a, Verify>) -> Result<&'a [Workload], Unseen> {
+/// The workloads of the release that are not in the cluster, `Deployment godel-api`.
+pub(crate) async fn gone<'a>(seeing: &Seeing<'a, Verify>) -> Result<&'a [String], Unseen> {
+    Ok(&found(seeing).await?.gone)
+}
+
+async fn found<'a>(seeing: &Seeing<'a, Verify>) -> Result<&'a Found, Unseen> {
     let read = || async {
         let cluster = seeing.means.cluster()?;
         let manifest = &deployed(seeing).await?.manifest;
         let documents = manifest.workloads().filter(|document| !document.hook && document.kind != "Job");
-        let mut workloads = Vec::new();
+        let mut found = Found::default();
         for document in documents {
             let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", &document.kind));
             let namespace = seeing.site.namespace();
             let rule = Rule::new(namespace, "apps", &[kind.plural.as_str()], &["get"]);
             let api: Api<DynamicObject> = Api::namespaced_with(cluster.client(), namespace, &kind);
             let asked = format!("get {} `{}` in the namespace `{namespace}`", document.kind, document.name);
-            let Some(object) = cluster.ask(&Call { asked, rule }, api.get_opt(&document.name)).await? else { continue };
+            let Some(object) = cluster.ask(&Call { asked, rule }, api.get_opt(&document.name)).await? else {
+                found.gone.push(format!("{} {}", document.kind, document.name));
+                continue;
+            };
             let selector = serde_json::from_value(object.data["spec"]["selector"].clone())
                 .map_err(|error| Unseen::new(format!("{} `{}`: {error}", document.kind, document.name)))?;
             let (kind, name) = (document.kind.clone(), document.name.clone());
-            workloads.push(Workload { kind, name, object, selector });
+            found.there.push(Workload { kind, name, object, selector });
         }
-        Ok(workloads)
+        Ok(found)
     };
-    seeing.means.own.workloads.get_or_init(read).await.as_deref().map_err(Clone::clone)
+    seeing.means.own.found.get_or_init(read).await.as_ref().map_err(Clone::clone)
 }
 
 /// All pods of the namespace.
@@ -180,6 +188,11 @@ pub(crate) async fn rolled_out(seeing: &Seeing<'_, Verify>) -> Result<Option<Tim
 /// What one must be allowed to do for [`rolled_out`], beside what [`workload_rules`] says.
 pub(crate) fn rollout_rules(site: &Site) -> Option<Rule> {
     (!site.manifests.is_empty()).then(|| list_rule(site, "apps", "replicasets"))
+}
+
+/// What the API writes as a quantity, as a number.
+pub(crate) fn number(quantity: &str) -> Option<f64> {
+    Some(Amount::read(quantity)?.number())
 }
 
 /// The beginning of a text.

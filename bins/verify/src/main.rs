@@ -7,7 +7,6 @@ mod greeting;
 mod live;
 mod outside;
 mod pattern;
-mod quantity;
 mod section;
 mod site;
 

@@ -20,9 +20,6 @@ pub(crate) struct Site {
     /// The manifests that it is made of, where it is not one of Helm's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) manifests: Vec<PathBuf>,
-    /// The version that must run, if it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) version: Option<String>,
     /// Where users find it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<BaseUrl>,
@@ -50,12 +47,10 @@ impl Site {
         let cluster = ClusterTarget::new(&flags.cluster, None, environment);
         let release = cluster.release(flags.release.as_ref(), input.config)?;
         let connect = flags.connect.as_ref().or(environment.connect.as_ref().map(|connect| &connect.value));
-        let version = &environment.version;
         Ok(Self {
             cluster,
             release,
             manifests: files(&environment.manifests).map_err(|error| input.config.explain(error))?,
-            version: input.common.expect_version.clone().or_else(|| version.as_ref().map(|it| it.value.clone())),
             url: flags.url.clone().or_else(|| environment.url.as_ref().map(|url| url.value.clone())),
             connect: connect.map(|connect| (connect.host.clone(), connect.port)),
             ca: flags.ca.clone().or_else(|| environment.tls.ca.as_ref().map(|ca| ca.value.0.clone())),

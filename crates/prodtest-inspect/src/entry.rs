@@ -61,9 +61,15 @@ impl<S: Survey> Entry<S> {
     /// Its id.
     #[must_use]
     pub fn id(&self) -> CheckId {
-        #[expect(clippy::unwrap_used, reason = "the names are literals that the unit tests of the gates parse")]
-        CheckId::new(S::NAME, self.name).unwrap()
+        id::<S>(self.name)
     }
+}
+
+/// The id of a check of this gate, by the name that its inspection has.
+#[must_use]
+pub fn id<S: Survey>(name: &str) -> CheckId {
+    #[expect(clippy::unwrap_used, reason = "the names are literals that a unit test of each gate parses")]
+    CheckId::new(S::NAME, name).unwrap()
 }
 
 /// Plain data is always JSON; what is not would be noticed by the first test that reads it back.

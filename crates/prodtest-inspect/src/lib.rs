@@ -14,7 +14,7 @@ mod means;
 mod observe;
 mod plan;
 
-pub use entry::Entry;
+pub use entry::{Entry, id};
 pub use inspection::{Asked, Inspection, Seeing, Survey, Target, Unseen};
 pub use judge::{controls, declared, judge};
 pub use means::Means;

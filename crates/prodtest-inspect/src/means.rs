@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
-use prodtest_cli::Refusal;
-use prodtest_config::{Config, Located, SecretRef, Secrets};
+use prodtest_cli::{ClusterTarget, Input, Refusal};
+use prodtest_config::{Located, SecretRef, Secrets};
 use prodtest_gate::{Rule, Run};
-use prodtest_kube::{Call, Cluster, ClusterError, Problem, Server};
+use prodtest_kube::{Access, Call, Cluster, ClusterError, Problem, Server};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::timeout;
 
@@ -29,18 +29,23 @@ pub struct Means<Own> {
 }
 
 impl<Own> Means<Own> {
-    /// With what the plan needs of secrets; those of the environment and of files are read. Each that is in the cluster says
-    /// in which namespace.
+    /// For this plan, of that cluster, with what it needs of secrets; those of the environment and of files are read. Each that
+    /// is in the cluster says in which namespace.
     ///
     /// # Errors
-    /// When one of these is not set.
+    /// When the configuration does not say which cluster it is, or one of these secrets is not set.
     pub fn new<S: Survey>(
         plan: &Plan<S::Site>,
-        server: Server,
-        config: &Config,
-        mut secrets: Secrets,
+        input: &Input<'_, S::Flags>,
+        target: &ClusterTarget,
         own: Own,
     ) -> Result<Self, Refusal> {
+        let (config, variable) = (input.config, input.variable.clone());
+        let mut secrets = Secrets::new(move |name| variable(name));
+        let access = Access { kubeconfig: target.kubeconfig.clone(), context: target.context.clone() };
+        let configured = config.environment.kubernetes.as_ref().and_then(|cluster| cluster.context.as_ref());
+        let by_flag = configured.map(|context| &context.value) != target.context.as_ref();
+        let server = Server::find(&access).map_err(|error| error.explained(config, by_flag))?;
         let mut references: Vec<Located<SecretRef>> = Vec::new();
         for entry in S::CHECKS {
             let Some(check) = plan.checks.get(entry.name).filter(|check| check.left_out.is_none()) else { continue };

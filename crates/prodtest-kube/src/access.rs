@@ -3,8 +3,8 @@
 use std::{fmt, io, path::PathBuf};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use kube::config::{Config, ExecInteractiveMode, InClusterError, Kubeconfig, KubeconfigError};
-use prodtest_config::{listed, nearest};
+use kube::config::{Config as Ready, ExecInteractiveMode, InClusterError, Kubeconfig, KubeconfigError};
+use prodtest_config::{Config, ConfigError, listed, nearest};
 
 /// What was said of the way to the cluster; what was not said is as kubectl has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Access {
 /// A cluster's API and the credentials for it, before anything is asked.
 #[derive(Clone)]
 pub struct Server {
-    pub(crate) config: Config,
+    pub(crate) config: Ready,
     url: String,
 }
 
@@ -65,6 +65,19 @@ impl NoServer {
                 None => contexts(known),
             },
             Self::NoContext { known } => format!("name one by `--context NAME`: {}", contexts(known)),
+        }
+    }
+}
+
+impl NoServer {
+    /// As an error of the configuration; at its line, where the context that there is not was named there, and not by a flag.
+    #[must_use]
+    pub fn explained(&self, config: &Config, context_by_flag: bool) -> ConfigError {
+        let error = ConfigError::new(self.to_string()).with_hint(self.hint());
+        let configured = config.environment.kubernetes.as_ref().and_then(|cluster| cluster.context.as_ref());
+        match (self, configured.filter(|_| !context_by_flag)) {
+            (Self::UnknownContext { .. }, Some(context)) => config.explain(error.at(context.place.clone())),
+            _ => error,
         }
     }
 }
@@ -147,7 +160,7 @@ fn kubeconfig(access: &Access) -> Result<Found, NoServer> {
     }
 }
 
-fn in_context(mut kubeconfig: Kubeconfig, asked: Option<&str>) -> Result<Config, NoServer> {
+fn in_context(mut kubeconfig: Kubeconfig, asked: Option<&str>) -> Result<Ready, NoServer> {
     let known: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
     let current = kubeconfig.current_context.take().filter(|name| !name.is_empty());
     let Some(name) = asked.map(str::to_owned).or(current) else { return Err(NoServer::NoContext { known }) };
@@ -155,14 +168,14 @@ fn in_context(mut kubeconfig: Kubeconfig, asked: Option<&str>) -> Result<Config,
         return Err(NoServer::UnknownContext { name, known });
     }
     kubeconfig.current_context = Some(name);
-    Config::try_from(kubeconfig).map_err(|error| NoServer::Unusable(words(&error)))
+    Ready::try_from(kubeconfig).map_err(|error| NoServer::Unusable(words(&error)))
 }
 
-fn in_pod(access: &Access, looked: &str) -> Result<Config, NoServer> {
+fn in_pod(access: &Access, looked: &str) -> Result<Ready, NoServer> {
     if let Some(name) = &access.context {
         return Err(NoServer::Nowhere(format!("{looked}, so there is no context `{name}`")));
     }
-    Config::incluster().map_err(|error| match error {
+    Ready::incluster().map_err(|error| match error {
         InClusterError::ReadEnvironmentVariable(_) => NoServer::Nowhere(looked.to_owned()),
         error => NoServer::Unusable(format!("of this pod's service account: {error}")),
     })
@@ -184,7 +197,7 @@ fn words(error: &KubeconfigError) -> String {
 }
 
 /// The address without user, password, path and query.
-fn shown(config: &Config) -> String {
+fn shown(config: &Ready) -> String {
     let url = &config.cluster_url;
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{}{port}", url.scheme_str().unwrap_or("https"), url.host().unwrap_or_default())

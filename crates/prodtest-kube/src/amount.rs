@@ -29,16 +29,18 @@ const SUFFIXES: [(&str, i128); 16] = [
 
 /// An amount of something, in billionths. What is finer is rounded up, what is larger than can be counted is the largest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Amount(i128);
+pub struct Amount(i128);
 
 impl Amount {
     /// So many whole ones.
-    pub(crate) const fn whole(number: u32) -> Self {
+    #[must_use]
+    pub const fn whole(number: u32) -> Self {
         Self(number as i128 * ONE)
     }
 
     /// As Kubernetes writes it; none, where it is none.
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
         let (negative, rest) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -69,25 +71,39 @@ impl Amount {
         Some(Self(if negative { -amount } else { amount }))
     }
 
-    pub(crate) const fn plus(self, other: Self) -> Self {
+    /// The sum.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
 
-    pub(crate) const fn minus(self, other: Self) -> Self {
+    /// The difference; it may be less than none.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
 
-    pub(crate) fn times(self, number: u32) -> Self {
+    /// So many times as much.
+    #[must_use]
+    pub fn times(self, number: u32) -> Self {
         Self(self.0.saturating_mul(i128::from(number)))
     }
 
     /// Whether it is more than so many times another.
-    pub(crate) fn exceeds_ratio(self, other: Self, ratio: Self) -> bool {
+    #[must_use]
+    pub fn exceeds_ratio(self, other: Self, ratio: Self) -> bool {
         self.0.saturating_mul(ONE) > other.0.saturating_mul(ratio.0)
     }
 
+    /// In whole ones and their parts, bytes or processors, for what is a share and need not be exact.
+    #[must_use]
+    pub fn number(self) -> f64 {
+        self.0 as f64 / ONE as f64
+    }
+
     /// As a person writes it of that resource: `1500m` of `cpu`, `1.5Gi` of `memory`.
-    pub(crate) fn of(self, resource: &str) -> String {
+    #[must_use]
+    pub fn of(self, resource: &str) -> String {
         let bytes = ["memory", "storage", "hugepages"].iter().any(|word| resource.contains(word));
         let unit = SUFFIXES[..6].iter().rev().find(|(_, unit)| bytes && self.0.abs() >= *unit);
         match unit {

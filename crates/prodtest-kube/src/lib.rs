@@ -6,13 +6,17 @@
 //!
 //! The library reads the variables that kubectl reads (`KUBECONFIG`, `HOME`, `HTTPS_PROXY`, in a pod
 //! `KUBERNETES_SERVICE_HOST`); this crate reads none. Values of Secrets are in no error.
+//!
+//! An [`Amount`] is a quantity as Kubernetes writes it.
 
 mod access;
+mod amount;
 mod cluster;
 mod error;
 mod explain;
 
 pub use access::{Access, NoServer, Server};
+pub use amount::Amount;
 pub use cluster::{Call, Cluster};
 pub use error::{ClusterError, Problem};
 pub use explain::problem;

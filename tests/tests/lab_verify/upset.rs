@@ -49,6 +49,10 @@ pub(crate) fn while_upset(release: &Release<'_>, specimen: &Specimen) -> Done {
     let run = || release.verify().args(&specimen.arguments).run();
     match specimen.upset.as_deref() {
         None => run(),
+        Some("workload-gone") => {
+            kubectl(release, &["delete", WORKLOAD, "--cascade=foreground"]);
+            run()
+        }
         Some("left-over-pod") => {
             left_over_pod(release);
             run()

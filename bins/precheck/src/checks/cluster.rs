@@ -26,7 +26,8 @@ const HANDSHAKE: Duration = Duration::from_secs(4);
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct Section {
-    /// How many days the certificates of the cluster's API and of whoever asks it must still last; 7 when left out.
+    /// How many days the certificates of the cluster's API and of whoever asks it must still last; 7 when left out. With 0,
+    /// the API's need not be seen, as where a proxy stands before it.
     pub(crate) min_days: Option<u32>,
 }
 
@@ -49,8 +50,8 @@ pub(crate) struct Facts {
     version: Result<String, Unseen>,
     /// The kubelets' versions with one node each, or why they are not known.
     kubelets: Result<Vec<(String, String)>, Unseen>,
-    /// When the certificate of the API ends; none, where it could not be seen.
-    server_until: Option<Timestamp>,
+    /// When the certificate of the API ends, or why that could not be seen; none, where it speaks plain HTTP.
+    server_until: Result<Option<Timestamp>, String>,
     /// When the certificate of whoever asks ends; none, where a token says who that is.
     client_until: Result<Option<Timestamp>, String>,
 }
@@ -101,13 +102,21 @@ impl Inspection<Precheck> for Cluster {
     }
 
     fn judge(id: &CheckId, (): &(), limits: &Limits, facts: &Facts) -> Judged {
-        let (mut findings, mut evidence) = (Vec::new(), Vec::new());
-        let mut certificate = |whose: &str, until: Timestamp, help: &str| {
+        let (mut findings, mut evidence, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+        let mut any_ended = false;
+        let mut certificate = |whose: &str, until: &Result<Option<Timestamp>, String>, help: &str| {
+            let until = match until {
+                Ok(Some(until)) => *until,
+                Ok(None) => return,
+                Err(_) if limits.min_days == 0 => return,
+                Err(why) => return unknown.push(format!("the certificate of {whose} could not be seen: {why}")),
+            };
             let days = whole_days(until.duration_since(facts.now));
             let least = Quantity::Number { number: f64::from(limits.min_days), unit: Unit::Days };
             let left = Quantity::Number { number: days as f64, unit: Unit::Days };
             evidence.push(Evidence::new(format!("certificate of {whose} lasts"), left.clone()).limited(least.clone()));
             if days < i64::from(limits.min_days) {
+                any_ended |= days < 0;
                 let message = match days {
                     ..0 => format!("the certificate of {whose} ended on {}", date(until)),
                     _ => format!("the certificate of {whose} ends on {}, in {left}", date(until)),
@@ -116,33 +125,26 @@ impl Inspection<Precheck> for Cluster {
                 findings.push(finding.expected(format!("at least {least} left"), date(until)).help(help));
             }
         };
-        if let Ok(Some(until)) = facts.client_until {
-            certificate(
-                "whoever asks",
-                until,
-                "renew the credentials in the kubeconfig, as `kubeadm certs renew` does",
-            );
-        }
-        if let Some(until) = facts.server_until {
-            certificate("the cluster's API", until, "renew it, as `kubeadm certs renew apiserver` does");
-        }
+        let renew = "renew the credentials in the kubeconfig, as `kubeadm certs renew` does";
+        certificate("whoever asks", &facts.client_until, renew);
+        certificate("the cluster's API", &facts.server_until, "renew it, as `kubeadm certs renew apiserver` does");
         match (&facts.version, &facts.kubelets) {
-            // What ended is why it did not answer.
-            (Err(_), _) if !findings.is_empty() => {}
+            // A certificate that ended is why it did not answer; nothing else that was found is.
+            (Err(_), _) if any_ended => {}
             (Err(unseen), _) => return Judged::undetermined(id.clone(), unseen.to_string()),
-            (Ok(version), kubelets) => {
+            (Ok(_), Err(unseen)) => unknown.push(unseen.to_string()),
+            (Ok(version), Ok(kubelets)) => {
                 evidence.push(Evidence::new("API server", Quantity::Text(version.clone())));
-                match kubelets {
-                    Ok(kubelets) => findings.extend(skew(id, version, kubelets)),
-                    Err(unseen) if findings.is_empty() => return Judged::undetermined(id.clone(), unseen.to_string()),
-                    Err(_) => {}
+                match skew(id, version, kubelets) {
+                    Ok(skewed) => findings.extend(skewed),
+                    Err(why) => unknown.push(why),
                 }
             }
         }
-        if let (Err(why), true) = (&facts.client_until, findings.is_empty()) {
-            return Judged::undetermined(id.clone(), format!("the certificate of whoever asks cannot be read: {why}"));
+        match unknown.into_iter().next() {
+            Some(why) if findings.is_empty() => Judged { evidence, ..Judged::undetermined(id.clone(), why) },
+            _ => Judged { evidence, ..Judged::by_findings(id.clone(), findings) },
         }
-        Judged { evidence, ..Judged::by_findings(id.clone(), findings) }
     }
 }
 
@@ -169,28 +171,39 @@ fn kubelet(node: &Node) -> Option<&str> {
     Some(&node.status.as_ref()?.node_info.as_ref()?.kubelet_version)
 }
 
-async fn server_until(seeing: &Seeing<'_, Precheck>) -> Option<Timestamp> {
-    let url = seeing.means.server().url().parse().ok()?;
+async fn server_until(seeing: &Seeing<'_, Precheck>) -> Result<Option<Timestamp>, String> {
+    let url = seeing.means.server().url();
+    if url.starts_with("http://") {
+        return Ok(None);
+    }
+    let url = url.parse().map_err(|_| format!("`{url}` is no address"))?;
     let options = ClientOptions { connect: None, ca: None, user_agent: String::new() };
     let facts = inspect_certificate(&url, &options, HANDSHAKE, SystemTime::now()).await;
-    facts.chain.first().map(|certificate| certificate.not_after)
+    let why = || facts.failure.as_ref().map_or_else(|| "none was presented".to_owned(), ToString::to_string);
+    facts.chain.first().map(|certificate| Some(certificate.not_after)).ok_or_else(why)
 }
 
-/// Kubelets that do not go with the API server.
-fn skew(id: &CheckId, server: &str, kubelets: &[(String, String)]) -> Vec<Finding> {
-    let Some(of_server) = minor(server) else { return Vec::new() };
-    let off = kubelets.iter().filter_map(|(version, node)| {
-        let behind = i64::from(of_server) - i64::from(minor(version)?);
-        let what = match behind {
+/// The first kubelet that does not go with the API server.
+///
+/// # Errors
+/// When a version is none that could be compared, or no node says one.
+fn skew(id: &CheckId, server: &str, kubelets: &[(String, String)]) -> Result<Option<Finding>, String> {
+    let minor = |version: &str| minor(version).ok_or_else(|| format!("`{version}` is no version of Kubernetes"));
+    let of_server = minor(server)?;
+    if kubelets.is_empty() {
+        return Err("no node says of which version its kubelet is".to_owned());
+    }
+    for (version, node) in kubelets {
+        let what = match i64::from(of_server) - i64::from(minor(version)?) {
             ..0 => "is newer than the API server",
             behind if behind > i64::from(OLDEST_KUBELET) => "is too far behind the API server",
-            _ => return None,
+            _ => continue,
         };
         let message = format!("the kubelet of `{node}` {what}: {version}, and {server}");
         let expected = format!("at most {OLDEST_KUBELET} minor versions behind {server}");
-        Some(Finding::new(id, "skew", "kubelet", message).expected(expected, version.clone()))
-    });
-    off.take(1).collect()
+        return Ok(Some(Finding::new(id, "skew", "kubelet", message).expected(expected, version.clone())));
+    }
+    Ok(None)
 }
 
 /// The minor version of `v1.35.4`.
@@ -209,18 +222,65 @@ fn date(time: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use prodtest_gate::Outcome;
+
     use super::*;
+
+    fn id() -> CheckId {
+        super::super::ids(["cluster"]).remove(0)
+    }
 
     #[test]
     fn a_kubelet_is_not_newer_and_not_far_behind() {
-        let id = CheckId::new("precheck", "cluster").unwrap();
-        let of = |kubelet: &str| skew(&id, "v1.35.4", &[(kubelet.to_owned(), "node-1".to_owned())]).len();
-        assert_eq!(["v1.35.9", "v1.32.0", "v1.31.9", "v1.36.0", "unknown"].map(of), [0, 0, 1, 1, 0]);
+        let of = |kubelet: &str| skew(&id(), "v1.35.4", &[(kubelet.to_owned(), "node-1".to_owned())]);
+        let is_off = |kubelet: &str| of(kubelet).unwrap().is_some();
+        assert_eq!(["v1.35.9", "v1.32.0", "v1.31.9", "v1.36.0"].map(is_off), [false, false, true, true]);
+        assert!(of("unknown").is_err() && skew(&id(), "v1.35.4", &[]).is_err());
     }
 
     #[test]
     fn what_ended_an_hour_ago_has_less_than_no_days() {
         let days = |hours| whole_days(SignedDuration::from_hours(hours));
         assert_eq!([-1, 0, 23, 24, -25].map(days), [-1, 0, 0, 1, -2]);
+    }
+
+    /// A cluster where all is well for a year, changed.
+    fn judged(min_days: u32, change: impl FnOnce(&mut Facts)) -> Judged {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let until = now + SignedDuration::from_hours(24 * 365);
+        let mut facts = Facts {
+            now,
+            version: Ok("v1.35.4".to_owned()),
+            kubelets: Ok(vec![("v1.35.4".to_owned(), "node-1".to_owned())]),
+            server_until: Ok(Some(until)),
+            client_until: Ok(None),
+        };
+        change(&mut facts);
+        Cluster::judge(&id(), &(), &Limits { min_days }, &facts)
+    }
+
+    #[test]
+    fn what_could_not_be_seen_did_not_pass() {
+        let outcome = |change: fn(&mut Facts)| judged(7, change).outcome;
+        assert_eq!(outcome(|_| {}), Outcome::Passed);
+        assert_eq!(outcome(|facts| facts.server_until = Err("refused".to_owned())), Outcome::Undetermined);
+        assert_eq!(outcome(|facts| facts.client_until = Err("no PEM".to_owned())), Outcome::Undetermined);
+        assert_eq!(outcome(|facts| facts.kubelets = Err(Unseen::new("forbidden"))), Outcome::Undetermined);
+        assert_eq!(outcome(|facts| facts.version = Ok("garbage".to_owned())), Outcome::Undetermined);
+        let behind_a_proxy = judged(0, |facts| facts.server_until = Err("refused".to_owned()));
+        assert_eq!(behind_a_proxy.outcome, Outcome::Passed);
+    }
+
+    #[test]
+    fn only_a_certificate_that_ended_is_why_nobody_answers() {
+        let silent = |hours: i64| {
+            judged(7, |facts| {
+                facts.version = Err(Unseen::new("no answer"));
+                facts.client_until = Ok(Some(facts.now + SignedDuration::from_hours(hours)));
+            })
+        };
+        assert_eq!(silent(-48).outcome, Outcome::Failed);
+        let soon = silent(48);
+        assert_eq!((soon.outcome, soon.reason.as_deref()), (Outcome::Undetermined, Some("no answer")));
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     shared,
     site::Site,
     store::{
-        Denied, Store, Trouble, denied, needs_secrets,
+        Denied, Store, Trouble, denied,
         postgres::{OWN_NAME, column, quoted},
         within,
     },
@@ -138,7 +138,7 @@ impl Inspection<Precheck> for Database {
                  standby was promoted."
                     .to_owned(),
             ),
-            needs: needs_secrets(),
+            needs: super::ids(["secrets"]),
             limits: vec![
                 Limit { name: "latency".to_owned(), value: limits.max_latency.to_string() },
                 Limit { name: "free connections".to_owned(), value: limits.min_free_connections.to_string() },

@@ -15,7 +15,7 @@ use prodtest_cli::Refusal;
 use prodtest_gate::{Check, CheckId, Evidence, Finding, Judged, Place, Quantity, Rule};
 use prodtest_inspect::{Asked, Inspection, Seeing, Target, Unseen};
 use prodtest_kube::{
-    Call,
+    Amount, Call,
     kube::{Api, Resource, api::ListParams},
 };
 use prodtest_rollout::{helm::Document, trace::Subject};
@@ -27,7 +27,7 @@ use self::{
 };
 use crate::{
     gate::Precheck,
-    room::{self, Added, Amount, Amounts, Shape, amounts},
+    room::{self, Added, Amounts, Shape, amounts},
     shared,
     site::Site,
 };

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use prodtest_cli::Refusal;
 use prodtest_gate::{Check, CheckId, Evidence, Finding, Judged, Limit, Place, Quantity, Rule};
 use prodtest_inspect::{Asked, Inspection, Seeing, Target, Unseen};
+use prodtest_kube::Amount;
 use prodtest_rollout::trace::Subject;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ use self::{
 };
 use crate::{
     gate::Precheck,
-    room::{self, Added, Amount, Amounts, Shape, amounts},
+    room::{self, Added, Amounts, Shape, amounts},
     shared,
     site::Site,
 };
@@ -102,7 +103,7 @@ impl Inspection<Precheck> for Nodes {
             ),
             help: Some("Mend or add a node, or request less.".to_owned()),
             limits: vec![Limit { name: "nodes that are not ready".to_owned(), value: format!("at most {}", limits.max_not_ready) }],
-            needs: vec![super::id("chart")],
+            needs: super::ids(["chart"]),
             ..Check::new(id, "the nodes are ready, and have room for the rollout")
         }
     }

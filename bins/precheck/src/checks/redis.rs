@@ -21,7 +21,7 @@ use crate::{
     gate::Precheck,
     site::Site,
     store::{
-        Denied, Store, Trouble, denied, needs_secrets,
+        Denied, Store, Trouble, denied,
         resp::{Session, is_loading, refused, unanswered},
         within,
     },
@@ -205,7 +205,7 @@ impl Inspection<Precheck> for Redis {
                     .to_owned(),
             ),
             help: Some("Try the same login with `redis-cli`, and look at `INFO`.".to_owned()),
-            needs: needs_secrets(),
+            needs: super::ids(["secrets"]),
             limits: vec![Limit { name: "memory".to_owned(), value: limits.max_memory.to_string() }],
             requirements: vec!["FR1.6".to_owned()],
             ..Check::new(id, "Redis lets the service in, is whole, takes writes, and has memory left")

@@ -84,7 +84,7 @@ impl Inspection<Precheck> for Registry {
                     .to_owned(),
             ),
             // The pull secret is in it.
-            needs: vec![super::id("namespace")],
+            needs: super::ids(["namespace"]),
             limits: limits.collect(),
             ..Check::new(id, "the image is in its registry, for the pods' login and the platform of the nodes")
         }

@@ -71,7 +71,7 @@ impl Inspection<Precheck> for RollbackPlan {
                  runs; where no revision is good, deploy one that is before the next change."
                     .to_owned(),
             ),
-            needs: vec![super::id("registry")],
+            needs: super::ids(["registry"]),
             requirements: vec!["FR5.4".to_owned()],
             ..Check::new(id, "there is a good revision to go back to, and its images can be pulled")
         }

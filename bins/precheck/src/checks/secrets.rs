@@ -98,7 +98,7 @@ impl Inspection<Precheck> for Secrets {
                     .to_owned(),
             ),
             help: Some("Make the Secret, or mend its value: `printf`, not `echo`, writes one without an end of line.".to_owned()),
-            needs: vec![super::id("chart")],
+            needs: super::ids(["chart"]),
             ..Check::new(id, "every secret is there, with its keys, and with values that can be meant")
         }
     }

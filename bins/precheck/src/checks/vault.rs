@@ -19,7 +19,7 @@ use super::database::authority;
 use crate::{
     gate::Precheck,
     site::Site,
-    store::{Denied, denied, needs_secrets, within},
+    store::{Denied, denied, within},
 };
 
 /// What findings call it.
@@ -162,7 +162,7 @@ impl Inspection<Precheck> for Vault {
                  unsealed."
                     .to_owned(),
             ),
-            needs: needs_secrets(),
+            needs: super::ids(["secrets"]),
             limits: vec![Limit { name: "paths".to_owned(), value: "each readable".to_owned() }],
             ..Check::new(id, "Vault is unsealed, lets the service in, and lets it read its paths")
         }

@@ -8,7 +8,7 @@ use k8s_openapi::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Amount;
+use prodtest_kube::Amount;
 
 /// Amounts by resource: `cpu`, `memory`, and what else there is.
 pub(crate) type Amounts = BTreeMap<String, Amount>;

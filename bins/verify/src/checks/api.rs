@@ -8,7 +8,6 @@ use schemars::JsonSchema;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
-use super::needs;
 use crate::{
     gate::Verify,
     outside::{self, Answer, PodsSeen},
@@ -125,7 +124,7 @@ impl Inspection<Verify> for Api {
                  `kubectl port-forward`."
                     .to_owned(),
             ),
-            needs: needs(&["pods", "ingress-tls", "health"]),
+            needs: super::ids(["pods", "ingress-tls", "health"]),
             limits: all,
             requirements: vec!["FR1.5".to_owned()],
             ..Check::new(id, "the API answers through the ingress to whoever may ask, and to nobody else")

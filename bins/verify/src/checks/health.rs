@@ -9,7 +9,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::needs;
 use crate::{
     gate::Verify,
     outside::{self, Answer, PodsSeen},
@@ -31,6 +30,9 @@ pub(crate) struct Section {
     pub(crate) field: Option<Located<String>>,
     /// What must stand there.
     pub(crate) equals: Option<Value>,
+    /// Where in it the version stands, `version` or `data.version`; not looked at when left out, and then `--expect-version` is
+    /// refused. It is held against that flag, or the environment's `version`.
+    pub(crate) version_field: Option<Located<String>>,
 }
 
 /// The check.
@@ -43,6 +45,9 @@ pub(crate) struct Where {
     url: BaseUrl,
     path: String,
     field: Option<String>,
+    /// The version that must answer, and the field that it stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<(String, String)>,
     place: Place,
 }
 
@@ -64,13 +69,15 @@ pub(crate) struct Facts {
     pods: Option<PodsSeen>,
 }
 
-/// One answer, and what stands in the field.
+/// One answer, and what stands in the fields.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Answered {
     answer: Answer,
     /// None, where the field is not asked for.
     value: Option<Result<Value, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<Result<Value, String>>,
 }
 
 impl Inspection<Verify> for Health {
@@ -81,13 +88,20 @@ impl Inspection<Verify> for Health {
     type Facts = Facts;
 
     fn target(asked: &Asked<'_, Verify>) -> Result<Target<Where>, Refusal> {
-        let Section { path, field, equals, .. } = &asked.section.health;
-        let Some(path) = path else {
-            return Ok(Target::Nowhere("`verify.health.path` names nothing to ask for".to_owned()));
+        let Section { path, field, equals, version_field, .. } = &asked.section.health;
+        let (config, expected) = (asked.input.config, &asked.input.common.expect_version);
+        let (Some(path), Some(url)) = (path, &asked.site.url) else {
+            unexpected(expected.is_some())?;
+            let why = match path {
+                None => "`verify.health.path` names nothing to ask for",
+                Some(_) => "the environment has no `url`",
+            };
+            return Ok(Target::Nowhere(why.to_owned()));
         };
-        let Some(url) = &asked.site.url else {
-            return Ok(Target::Nowhere("the environment has no `url`".to_owned()));
-        };
+        unexpected(expected.is_some() && version_field.is_none())?;
+        let configured = config.environment.version.as_ref().map(|version| version.value.clone());
+        let version = expected.clone().or(configured);
+        let version = version.zip(version_field.as_ref().map(|field| field.value.clone()));
         if !path.starts_with('/') {
             return Err(Refusal::usage(format!("`verify.health.path` is `{path}`, and a path begins with `/`")));
         }
@@ -96,7 +110,7 @@ impl Inspection<Verify> for Health {
             return Err(Refusal::usage_with_hint("of `verify.health`, `field` and `equals` go together", hint));
         }
         let field = field.as_ref().map(|field| field.value.clone());
-        Ok(Target::At(Where { url: url.clone(), path: path.value.clone(), field, place: path.place.clone() }))
+        Ok(Target::At(Where { url: url.clone(), path: path.value.clone(), field, version, place: path.place.clone() }))
     }
 
     fn limits(asked: &Asked<'_, Verify>) -> Result<Limits, Refusal> {
@@ -116,10 +130,10 @@ impl Inspection<Verify> for Health {
                  backend, the Service, or a NetworkPolicy."
                     .to_owned(),
             ),
-            needs: needs(&["pods", "ingress-tls"]),
+            needs: super::ids(["pods", "ingress-tls"]),
             limits: [status].into_iter().chain(equals).collect(),
             requirements: vec!["FR1.5".to_owned()],
-            ..Check::new(id, "the service says through the ingress that it is well")
+            ..Check::new(id, "the service says through the ingress that it is well, and of the right version")
         }
     }
 
@@ -135,6 +149,7 @@ impl Inspection<Verify> for Health {
         let answered = |exchange: &Exchange| Answered {
             answer: Answer::from(exchange),
             value: at.field.as_ref().map(|field| value(exchange, field)),
+            version: at.version.as_ref().map(|(_, field)| value(exchange, field)),
         };
         Ok(Facts {
             url: url.to_string(),
@@ -152,18 +167,14 @@ impl Inspection<Verify> for Health {
         }
         let mut findings: Vec<Finding> =
             outside::wrong(id, &at.path, url, &answers, limits.status, pods).into_iter().collect();
-        if let (true, Some(equals), Some(field)) = (findings.is_empty(), &limits.equals, &at.field) {
-            let wanted = shown(equals);
-            let not_so = facts.answers.iter().filter_map(|answered| match answered.value.as_ref()? {
-                Ok(value) if value == equals => None,
-                Ok(value) => Some(format!("its field `{field}` says {}", shown(value))),
-                Err(why) => Some(why.clone()),
+        if findings.is_empty() {
+            let says = limits.equals.iter().zip(&at.field).map(|(equals, field)| {
+                other(id, "field", at, facts, field, equals, |answered| answered.value.as_ref())
             });
-            let not_so: Vec<String> = not_so.collect();
-            if let Some(first) = not_so.first() {
-                let message = format!("`{url}`: {first}, {} of {} times", not_so.len(), answers.len());
-                findings.push(Finding::new(id, "field", &at.path, message).expected(wanted, first));
-            }
+            let version = at.version.iter().map(|(version, field)| {
+                other(id, "version", at, facts, field, &version.as_str().into(), |answered| answered.version.as_ref())
+            });
+            findings = says.chain(version).flatten().collect();
         }
         let findings = findings.into_iter().map(|finding| finding.at(Some(at.place.clone()))).collect();
         let asked = u32::try_from(answers.len()).unwrap_or(u32::MAX);
@@ -173,6 +184,40 @@ impl Inspection<Verify> for Health {
         ];
         Judged { evidence, ..Judged::by_findings(id.clone(), findings) }
     }
+}
+
+/// Refuses a version that nothing could be held against.
+fn unexpected(is: bool) -> Result<(), Refusal> {
+    if is {
+        let hint = "set `verify.health.path` and `version-field`, as in `{ path: /health, version-field: version }`";
+        return Err(Refusal::usage_with_hint(
+            "nothing says where the service says its version, `--expect-version`",
+            hint,
+        ));
+    }
+    Ok(())
+}
+
+/// The answers in which something else stands in a field, if there are any: one finding for all.
+fn other<'a>(
+    id: &CheckId,
+    rule: &str,
+    at: &Where,
+    facts: &'a Facts,
+    field: &str,
+    wanted: &Value,
+    of: impl Fn(&'a Answered) -> Option<&'a Result<Value, String>>,
+) -> Option<Finding> {
+    let not_so = facts.answers.iter().filter_map(|answered| match of(answered)? {
+        // A version may be written as a number.
+        Ok(value) if value == wanted || shown(value) == shown(wanted) => None,
+        Ok(value) => Some(format!("its field `{field}` says {}", shown(value))),
+        Err(why) => Some(why.clone()),
+    });
+    let not_so: Vec<String> = not_so.collect();
+    let first = not_so.first()?;
+    let message = format!("`{}`: {first}, {} of {} times", facts.url, not_so.len(), facts.answers.len());
+    Some(Finding::new(id, rule, &at.path, message).expected(shown(wanted), first))
 }
 
 /// What stands in the field, without what is too long to be a state.
@@ -201,16 +246,21 @@ mod tests {
 
     use super::*;
 
-    fn judged(values: &[Value]) -> Judged {
+    fn judged(values: &[[Value; 2]]) -> Judged {
         let place = Place { file: "prodtest.yaml".to_owned(), line: 1, column: 1 };
         let at = Where {
             url: "http://a".parse().unwrap(),
             path: "/health".to_owned(),
             field: Some("data.status".to_owned()),
+            version: Some(("1.2".to_owned(), "data.version".to_owned())),
             place,
         };
         let answer = Answer { status: Some(200), failure: None, answered: true };
-        let answers = values.iter().map(|value| Answered { answer: answer.clone(), value: Some(Ok(value.clone())) });
+        let answers = values.iter().map(|[value, version]| Answered {
+            answer: answer.clone(),
+            value: Some(Ok(value.clone())),
+            version: Some(Ok(version.clone())),
+        });
         let facts =
             Facts { url: "http://a/health".to_owned(), answers: answers.collect(), slowest_ms: 1.0, pods: None };
         let limits = Limits { status: 200, equals: Some("healthy".into()) };
@@ -219,9 +269,12 @@ mod tests {
 
     #[test]
     fn what_it_says_must_be_what_is_asked_every_time() {
-        assert_eq!(judged(&[json!("healthy"), json!("healthy")]).outcome, Outcome::Passed);
-        let one = judged(&[json!("healthy"), json!("degraded")]);
+        let good = || [json!("healthy"), json!("1.2")];
+        assert_eq!(judged(&[good(), [json!("healthy"), json!(1.2)]]).outcome, Outcome::Passed);
+        let one = judged(&[good(), [json!("degraded"), json!("1.2")]]);
         assert_eq!(one.findings[0].message, "`http://a/health`: its field `data.status` says `degraded`, 1 of 2 times");
+        let one = judged(&[[json!("healthy"), json!("1.1")], good()]);
+        assert_eq!(one.findings[0].message, "`http://a/health`: its field `data.version` says `1.1`, 1 of 2 times");
         assert_eq!(judged(&[]).outcome, Outcome::Undetermined);
     }
 }

@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::job::Made;
 use self::probe::{Line, Said};
-use super::needs;
 use crate::{
     gate::Verify,
     live::{self, Shared},
@@ -147,7 +146,7 @@ impl Inspection<Verify> for NetworkPolicy {
                  enforces policies at all."
                     .to_owned(),
             ),
-            needs: needs(&["pods"]),
+            needs: super::ids(["pods"]),
             limits: vec![Limit { name: "ways that are open".to_owned(), value: "those that are allowed, alone".to_owned() }],
             requirements: vec!["NFR3.4".to_owned()],
             ..Check::new(id, "what must get through to the pods and out of them does, and what must not does not")

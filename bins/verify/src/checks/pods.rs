@@ -39,6 +39,9 @@ pub(crate) struct Limits {
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Facts {
     workloads: Vec<WorkloadSeen>,
+    /// Those of the release that are not in the cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<String>,
 }
 
 /// A workload and its pods.
@@ -47,6 +50,12 @@ pub(crate) struct Facts {
 struct WorkloadSeen {
     name: String,
     pods: Vec<PodSeen>,
+    /// How many pods are of an earlier revision, of a workload that counts them itself.
+    #[serde(default)]
+    behind: u64,
+    /// Why it cannot be told which revision is the newest, where it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unsure: Option<String>,
 }
 
 /// A pod.
@@ -105,22 +114,32 @@ impl Inspection<Verify> for Pods {
     }
 
     async fn observe(seeing: &Seeing<'_, Verify>, (): &()) -> Result<Facts, Unseen> {
-        let (workloads, pods) = tokio::try_join!(live::workloads(seeing), live::pods(seeing))?;
+        let (workloads, gone, pods) =
+            tokio::try_join!(live::workloads(seeing), live::gone(seeing), live::pods(seeing))?;
         let mut seen = Vec::new();
         for workload in workloads {
             let newest = newest(seeing, workload).await?;
             let own = pods.iter().filter(|pod| workload.selects(pod) && !has_ended(pod));
             let pods = own.map(|pod| pod_seen(pod, &newest)).collect();
-            seen.push(WorkloadSeen { name: workload.shown(), pods });
+            let (behind, unsure) = match newest {
+                Newest::Counted { behind } => (behind, None),
+                Newest::Unknown(why) => (0, Some(why)),
+                Newest::OfReplicaSet(_) | Newest::WithHash(_) => (0, None),
+            };
+            seen.push(WorkloadSeen { name: workload.shown(), pods, behind, unsure });
         }
-        Ok(Facts { workloads: seen })
+        Ok(Facts { workloads: seen, gone: gone.to_vec() })
     }
 
     fn judge(id: &CheckId, (): &(), limits: &Limits, facts: &Facts) -> Judged {
-        if facts.workloads.is_empty() {
-            return Judged::undetermined(id.clone(), "the release has no workload in the cluster");
+        if facts.workloads.is_empty() && facts.gone.is_empty() {
+            return Judged::undetermined(id.clone(), "the release has no workload");
         }
         let (mut findings, mut ready, mut restarts) = (Vec::new(), 0_u32, 0_u32);
+        findings.extend(facts.gone.iter().map(|name| {
+            let message = format!("{name} is of the release, and not in the cluster");
+            Finding::new(id, "gone", name, message).expected("every workload of the release", "it is not there")
+        }));
         for workload in &facts.workloads {
             let mut add = |rule: &str, message: String, expected: &str| {
                 // One finding a workload and rule: the names of pods differ from run to run.
@@ -131,6 +150,10 @@ impl Inspection<Verify> for Pods {
             };
             if workload.pods.iter().all(|pod| pod.ending) {
                 add("none", format!("{} has no pod", workload.name), "pods that are ready");
+            }
+            if workload.behind > 0 {
+                let message = format!("{} pods of {} are of an earlier revision", workload.behind, workload.name);
+                add("left-over", message, "pods of the newest revision alone");
             }
             for pod in &workload.pods {
                 restarts = restarts.saturating_add(pod.restarts);
@@ -157,7 +180,11 @@ impl Inspection<Verify> for Pods {
                 }
             }
         }
-        let mut judged = Judged::by_findings(id.clone(), findings);
+        let unsure = facts.workloads.iter().find_map(|workload| workload.unsure.clone());
+        let mut judged = match unsure {
+            Some(why) if findings.is_empty() => Judged::undetermined(id.clone(), why),
+            _ => Judged::by_findings(id.clone(), findings),
+        };
         judged.evidence = vec![
             Evidence::new("pods ready", Quantity::count(ready)),
             Evidence::new("restarts", Quantity::count(restarts)).limited(Quantity::count(limits.max_restarts)),
@@ -168,31 +195,51 @@ impl Inspection<Verify> for Pods {
 
 /// How the pods of the newest revision are told.
 enum Newest {
-    /// They belong to the ReplicaSet of this name.
-    OfReplicaSet(Option<String>),
+    /// They belong to the ReplicaSet with this uid.
+    OfReplicaSet(String),
     /// They bear this hash.
-    WithHash(Option<String>),
+    WithHash(String),
+    /// The workload counts them itself, and so many are of an earlier one.
+    Counted { behind: u64 },
+    /// They cannot be.
+    Unknown(String),
 }
 
 async fn newest(seeing: &Seeing<'_, Verify>, workload: &live::Workload) -> Result<Newest, Unseen> {
     let status = &workload.object.data["status"];
-    let hash = || status["updateRevision"].as_str().map(str::to_owned);
-    if workload.kind != "Deployment" {
-        return Ok(Newest::WithHash(hash()));
+    let (seen, made) = (status["observedGeneration"].as_i64(), workload.object.metadata.generation);
+    if seen < made {
+        // Whatever the status says is of what it was before.
+        return Ok(Newest::Unknown(format!("its controller has not seen the newest change of {}", workload.shown())));
     }
-    let revision = |annotations: &Option<BTreeMap<String, String>>| annotations.as_ref()?.get(REVISION).cloned();
-    let newest = revision(&workload.object.metadata.annotations);
-    let sets = live::replica_sets(seeing).await?;
-    let owned = sets.iter().filter(|set| is_owned(&set.metadata.owner_references, &workload.object.metadata.uid));
-    let mut of_newest = owned.filter(|set| newest.is_some() && revision(&set.metadata.annotations) == newest);
-    Ok(Newest::OfReplicaSet(of_newest.next().and_then(|set| set.metadata.uid.clone())))
+    let unknown =
+        || Newest::Unknown(format!("the cluster does not say which revision of {} is the newest", workload.shown()));
+    match workload.kind.as_str() {
+        "Deployment" => Ok(newest_set(seeing, workload).await?.map_or_else(unknown, Newest::OfReplicaSet)),
+        "DaemonSet" => {
+            let count = |name: &str| status[name].as_u64();
+            // Left out where it is none.
+            let updated = count("updatedNumberScheduled").unwrap_or(0);
+            let behind = count("desiredNumberScheduled").map(|all| all.saturating_sub(updated));
+            Ok(behind.map_or_else(unknown, |behind| Newest::Counted { behind }))
+        }
+        _ => Ok(status["updateRevision"].as_str().map_or_else(unknown, |hash| Newest::WithHash(hash.to_owned()))),
+    }
 }
 
-fn is_owned(
-    owners: &Option<Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference>>,
-    uid: &Option<String>,
-) -> bool {
-    owners.iter().flatten().any(|owner| Some(&owner.uid) == uid.as_ref())
+/// The ReplicaSet of a Deployment's newest revision.
+async fn newest_set(seeing: &Seeing<'_, Verify>, workload: &live::Workload) -> Result<Option<String>, Unseen> {
+    let revision = |annotations: &Option<BTreeMap<String, String>>| annotations.as_ref()?.get(REVISION).cloned();
+    let newest = revision(&workload.object.metadata.annotations);
+    let own = workload.object.metadata.uid.as_deref().unwrap_or_default();
+    let sets = live::replica_sets(seeing).await?;
+    let owned = sets.iter().filter(|set| is_owned(&set.metadata.owner_references, own));
+    let mut of_newest = owned.filter(|set| newest.is_some() && revision(&set.metadata.annotations) == newest);
+    Ok(of_newest.next().and_then(|set| set.metadata.uid.clone()))
+}
+
+fn is_owned(owners: &Option<Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference>>, uid: &str) -> bool {
+    owners.iter().flatten().any(|owner| owner.uid == uid)
 }
 
 /// A pod that has come to its end, and is kept for its log.
@@ -228,8 +275,9 @@ fn pod_seen(pod: &Pod, newest: &Newest) -> PodSeen {
     });
     let labels = pod.metadata.labels.as_ref();
     let newest = match newest {
-        Newest::OfReplicaSet(uid) => uid.as_ref().map(|_| is_owned(&pod.metadata.owner_references, uid)),
-        Newest::WithHash(hash) => hash.as_ref().map(|hash| labels.and_then(|it| it.get(REVISION_HASH)) == Some(hash)),
+        Newest::OfReplicaSet(uid) => Some(is_owned(&pod.metadata.owner_references, uid)),
+        Newest::WithHash(hash) => Some(labels.and_then(|it| it.get(REVISION_HASH)) == Some(hash)),
+        Newest::Counted { .. } | Newest::Unknown(_) => None,
     };
     let restarts: i32 = containers.iter().map(|container| container.restart_count).sum();
     PodSeen {
@@ -240,5 +288,48 @@ fn pod_seen(pod: &Pod, newest: &Newest) -> PodSeen {
         why: (!ready).then(|| waiting.or_else(unscheduled).or_else(unready)).flatten(),
         restarts: u32::try_from(restarts).unwrap_or_default(),
         ended,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prodtest_gate::Outcome;
+
+    use super::*;
+
+    /// A workload with one pod that is as it must be, changed.
+    fn judged(change: impl FnOnce(&mut Facts)) -> Judged {
+        let pod = PodSeen {
+            name: "api-1-a".to_owned(),
+            newest: Some(true),
+            ready: true,
+            ending: false,
+            why: None,
+            restarts: 0,
+            ended: None,
+        };
+        let workload = WorkloadSeen { name: "Deployment api".to_owned(), pods: vec![pod], behind: 0, unsure: None };
+        let mut facts = Facts { workloads: vec![workload], gone: Vec::new() };
+        change(&mut facts);
+        Pods::judge(&"verify/pods".parse().unwrap(), &(), &Limits { max_restarts: 0 }, &facts)
+    }
+
+    #[test]
+    fn each_way_to_be_wrong_has_its_rule() {
+        assert_eq!(judged(|_| {}).outcome, Outcome::Passed);
+        let rule = |change: fn(&mut Facts)| judged(change).findings.remove(0).rule;
+        assert_eq!(rule(|facts| facts.workloads[0].pods[0].ready = false), "not-ready");
+        assert_eq!(rule(|facts| facts.workloads[0].pods[0].restarts = 1), "restarts");
+        assert_eq!(rule(|facts| facts.workloads[0].pods[0].newest = Some(false)), "left-over");
+        assert_eq!(rule(|facts| facts.workloads[0].behind = 1), "left-over");
+        assert_eq!(rule(|facts| facts.workloads[0].pods.clear()), "none");
+        assert_eq!(rule(|facts| facts.gone.push("Deployment worker".to_owned())), "gone");
+    }
+
+    #[test]
+    fn a_revision_that_is_not_known_did_not_pass() {
+        let outcome = |change: fn(&mut Facts)| judged(change).outcome;
+        assert_eq!(outcome(|facts| facts.workloads[0].unsure = Some("stale".to_owned())), Outcome::Undetermined);
+        assert_eq!(outcome(|facts| facts.workloads.clear()), Outcome::Undetermined);
     }
 }

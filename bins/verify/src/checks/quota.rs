@@ -12,7 +12,11 @@ use prodtest_inspect::{Asked, Inspection, Seeing, Target, Unseen};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{gate::Verify, live, quantity, site::Site};
+use crate::{
+    gate::Verify,
+    live::{self, number},
+    site::Site,
+};
 
 /// A choice: what is left must be enough to be warned, and to roll out one pod in ten more.
 const MAX_USED: u32 = 90;
@@ -162,7 +166,7 @@ impl Inspection<Verify> for Quota {
         }
         for quota in &facts.quotas {
             for (resource, (used, hard)) in &quota.hard {
-                let numbers = used.as_deref().and_then(quantity::number).zip(quantity::number(hard));
+                let numbers = used.as_deref().and_then(number).zip(number(hard));
                 let Some((used_number, hard_number)) = numbers else {
                     uncounted =
                         Some(format!("how much of `{resource}` in the quota `{}` is used is not known", quota.name));

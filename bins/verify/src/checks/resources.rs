@@ -215,7 +215,7 @@ fn of_container(
                     add("throttling", message, format!("at most {} %", limits.max_throttled));
                 }
             }
-            None if is_young => {}
+            None if is_young && facts.containers.iter().any(|it| it.throttled.is_some()) => {}
             None => unknown.push(format!("its node says nothing of the throttling of {shown}")),
         }
     }
@@ -315,6 +315,7 @@ mod tests {
         assert_eq!(outcome(|_, facts| facts.use_unseen = Some(Unseen::new("no such API"))), Outcome::Undetermined);
         // One that has just started alone is no measurement either.
         assert_eq!(outcome(|it, _| (it.memory.used, it.started) = (None, Some(at(450)))), Outcome::Undetermined);
+        assert_eq!(outcome(|it, _| (it.throttled, it.started) = (None, Some(at(450)))), Outcome::Undetermined);
         // Without a limit nothing is throttled.
         assert_eq!(outcome(|it, _| (it.throttled, it.cpu.limit) = (None, None)), Outcome::Passed);
     }

@@ -1,6 +1,6 @@
 //! The manifest of a release: its documents, and the template that each came from.
 
-use std::fmt;
+use std::{fmt, fs, io, path::PathBuf};
 
 use serde_json::Value;
 
@@ -57,7 +57,42 @@ pub struct BadDocument {
     pub why: String,
 }
 
+/// Why files gave no manifest.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    /// One could not be read.
+    #[error("`{}` could not be read: {error}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A document is no object.
+    #[error("`{}`: {error}", path.display())]
+    Document {
+        /// Of which.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: BadDocument,
+    },
+}
+
 impl Manifest {
+    /// Reads files of manifests, in their order.
+    ///
+    /// # Errors
+    /// When one cannot be read, or a document in it is no object.
+    pub fn read(files: &[PathBuf]) -> Result<Self, Unread> {
+        let mut manifest = Self::default();
+        for path in files {
+            let text = fs::read_to_string(path).map_err(|error| Unread::File { path: path.clone(), error })?;
+            let read = Self::parse(&text).map_err(|error| Unread::Document { path: path.clone(), error })?;
+            manifest.documents.extend(read.documents);
+        }
+        Ok(manifest)
+    }
+
     /// Reads the manifest of a release, its hooks too.
     ///
     /// # Errors

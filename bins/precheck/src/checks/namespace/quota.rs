@@ -3,7 +3,9 @@
 use prodtest_gate::Place;
 use serde::{Deserialize, Serialize};
 
-use crate::room::{Added, Amount, Amounts, Shape};
+use prodtest_kube::Amount;
+
+use crate::room::{Added, Amounts, Shape};
 
 /// A ResourceQuota of the namespace, as it will be when the chart is deployed.
 #[derive(Clone, Debug, Serialize, Deserialize)]

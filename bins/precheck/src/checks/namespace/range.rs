@@ -5,7 +5,9 @@ use std::fmt;
 use prodtest_gate::Place;
 use serde::{Deserialize, Serialize};
 
-use crate::room::{Amount, Amounts, Shape};
+use prodtest_kube::Amount;
+
+use crate::room::{Amounts, Shape};
 
 /// A LimitRange of the namespace, as it will be when the chart is deployed.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::room::{Amount, Amounts};
+use prodtest_kube::Amount;
+
+use crate::room::Amounts;
 
 /// Pods of one kind that want a place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,7 +16,10 @@ use prodtest_kube::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{gate::Verify, live, quantity};
+use crate::{
+    gate::Verify,
+    live::{self, number},
+};
 
 /// What a container needs, may take, and takes: bytes, or seconds of processor time a second.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -92,8 +95,8 @@ fn one(
 ) -> ContainerSeen {
     let resources = container.resources.as_ref();
     let of = |kind: &str| Used {
-        request: resources.and_then(|it| quantity::number(&it.requests.as_ref()?.get(kind)?.0)),
-        limit: resources.and_then(|it| quantity::number(&it.limits.as_ref()?.get(kind)?.0)),
+        request: resources.and_then(|it| number(&it.requests.as_ref()?.get(kind)?.0)),
+        limit: resources.and_then(|it| number(&it.limits.as_ref()?.get(kind)?.0)),
         used: None,
     };
     let states = status.state.iter().chain(&status.last_state);
@@ -146,7 +149,7 @@ pub(super) async fn usage(seeing: &Seeing<'_, Verify>, containers: &mut [Contain
         }
         let all = pod.data["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
         let Some(of) = all.iter().find(|it| it["name"] == container.name.as_str()) else { continue };
-        let used = |kind: &str| quantity::number(of["usage"][kind].as_str()?);
+        let used = |kind: &str| number(of["usage"][kind].as_str()?);
         (container.memory.used, container.cpu.used, container.taken) = (used("memory"), used("cpu"), taken);
     }
     Ok(())

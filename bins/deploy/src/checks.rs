@@ -8,12 +8,10 @@ pub(crate) mod rollout;
 pub(crate) mod served_throughout;
 pub(crate) mod upgrade;
 
-use prodtest_gate::{Check, CheckId, Finding, Judged, Place};
+use prodtest_gate::{Check, CheckId, Judged};
+use prodtest_rollout::engine::facts::Facts;
 
-use crate::{
-    facts::{Facts, Trouble},
-    plan::{Action, Plan},
-};
+use crate::plan::{Action, Plan};
 
 /// Their names, in the order in which they are made.
 pub(crate) const NAMES: [&str; 7] =
@@ -64,30 +62,6 @@ pub(crate) fn judge(plan: &Plan, facts: &Facts) -> Vec<Judged> {
             _ => restored::judge(plan, facts),
         })
         .collect()
-}
-
-/// Undetermined, because the gate did not get there.
-fn not_reached(name: &str, facts: &Facts) -> Judged {
-    let why = facts.halted.as_ref().map_or_else(
-        || "the gate did not get there".to_owned(),
-        |halted| match &halted.hint {
-            Some(hint) => format!("{}\nhint: {hint}", halted.message),
-            None => halted.message.clone(),
-        },
-    );
-    Judged::undetermined(id(name), why)
-}
-
-/// Failed or undetermined, as the trouble is.
-fn troubled(name: &str, trouble: &Trouble, subject: &str, place: Option<Place>) -> Judged {
-    let id = id(name);
-    if trouble.measured {
-        let mut finding = Finding::new(&id, &trouble.rule, subject, trouble.message.clone()).at(place);
-        finding.help.clone_from(&trouble.hint);
-        return Judged::by_findings(id, vec![finding]);
-    }
-    let hint = trouble.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-    Judged::undetermined(id, format!("{}{hint}", trouble.message))
 }
 
 /// Skipped in a dry run, which changes nothing.

@@ -1,9 +1,9 @@
 //! The proof, in the same run, that the gate's instruments can fail.
 
 use prodtest_gate::Control;
-use prodtest_rollout::{probe, watch};
+use prodtest_rollout::{engine::facts::Facts, probe, watch};
 
-use crate::{checks::id, facts::Facts, plan::Plan};
+use crate::{checks::id, plan::Plan};
 
 /// What the controls showed.
 pub(crate) fn controls(_plan: &Plan, facts: &Facts) -> Vec<Control> {

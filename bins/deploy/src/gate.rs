@@ -3,26 +3,10 @@
 use std::time::Duration;
 
 use prodtest_cli::{CommandLine, Input, Refusal};
-use prodtest_config::{ConfigError, SecretRef, Secrets};
 use prodtest_gate::{Check, Control, Figure, Gate, Judged, Listing, Quantity, Rule, Run};
-use prodtest_http::ClientOptions;
-use prodtest_image::{Login, Registry, RegistryOptions};
-use prodtest_kube::{Access, Server};
-use prodtest_rollout::{apply, backup, helm, identity, journal, watch};
-use secrecy::ExposeSecret;
+use prodtest_rollout::engine::{Means, facts::Facts, resolve, section::Section};
 
-use crate::{
-    checks, controls,
-    facts::Facts,
-    flags::Flags,
-    observe::{self, Means},
-    plan::{ImagePlan, Plan, What},
-    resolve,
-    section::Section,
-};
-
-/// How long one question to the registry may take, its retries and all.
-const REGISTRY: Duration = Duration::from_secs(10);
+use crate::{checks, controls, flags::Flags, observe, plan::Plan};
 
 /// The deploy gate.
 pub(crate) struct Deploy;
@@ -116,39 +100,15 @@ manifests stays in the cluster: it is not pruned. Killed half way, the next run,
     type Section = Section;
 
     fn plan(input: &Input<'_, Flags>) -> Result<Plan, Refusal> {
-        resolve::plan(input)
+        crate::resolve::plan(input)
     }
 
     fn means(plan: &Plan, input: &Input<'_, Flags>) -> Result<Means, Refusal> {
-        let variable = input.variable.clone();
-        let mut secrets = Secrets::new(move |name| variable(name));
-        let registry = plan.image.as_ref().filter(|image| image.pin);
-        let registry = registry.map(|image| registry_of(image, &mut secrets, input)).transpose()?;
-        let service = plan.probe.as_ref().map(|probe| {
-            Ok::<_, Refusal>(ClientOptions {
-                connect: probe.connect.clone(),
-                ca: probe.ca.as_ref().map(read).transpose()?,
-                user_agent: format!("prodtest-deploy/{}", env!("CARGO_PKG_VERSION")),
-            })
-        });
-        let service = service.transpose()?;
-        let access = Access { kubeconfig: plan.cluster.kubeconfig.clone(), context: plan.cluster.context.clone() };
-        let server = Server::find(&access)
-            .map_err(|error| error.explained(input.config, input.flags.cluster.context.is_some()))?;
-        let seen_at = ["CI_JOB_URL", "GITHUB_RUN_ID"].into_iter().find_map(|name| (input.variable)(name));
-        Ok(Means { server, registry, service, secrets, seen_at })
+        resolve::means(&plan.change, input, &input.flags.release, Self::NAME)
     }
 
     fn rbac(plan: &Plan) -> Vec<Rule> {
-        let (namespace, release) = (plan.namespace(), plan.release.as_str());
-        let mut rules = watch::rules(namespace);
-        rules.extend(helm::rules(namespace));
-        rules.extend(journal::rules(namespace, release));
-        rules.extend(apply::rules(namespace, matches!(plan.what, Some(What::Manifests(_)))));
-        rules.extend(backup::rules(namespace));
-        rules.extend(identity::rules(namespace));
-        rules.push(Rule::new("", "", &["nodes"], &["list"]));
-        rules
+        resolve::rules(&plan.change)
     }
 
     fn secrets(means: &Means) -> Vec<&str> {
@@ -156,43 +116,6 @@ manifests stays in the cluster: it is not pruned. Killed half way, the next run,
     }
 
     fn timeout(input: &Input<'_, Flags>) -> Result<Duration, Refusal> {
-        Ok(resolve::plan(input)?.whole())
+        Ok(crate::resolve::plan(input)?.change.whole())
     }
-}
-
-fn read(path: &std::path::PathBuf) -> Result<Vec<u8>, Refusal> {
-    std::fs::read(path).map_err(|error| Refusal::usage(format!("`{}` could not be read: {error}", path.display())))
-}
-
-fn registry_of(image: &ImagePlan, secrets: &mut Secrets, input: &Input<'_, Flags>) -> Result<Registry, Refusal> {
-    let login = match (&image.login, &image.docker_config) {
-        (Some((user, password)), _) => {
-            for reference in [user, password] {
-                if matches!(reference.value, SecretRef::Kubernetes(_)) {
-                    let error = ConfigError::new("the registry's login cannot be in the cluster")
-                        .at(reference.place.clone())
-                        .with_hint("give it by `env` or `file`, or by Docker's configuration");
-                    return Err(input.config.explain(error).into());
-                }
-            }
-            let mut get = |reference| secrets.resolve(reference).map_err(|error| input.config.explain(error));
-            let user = get(user)?.expose_secret().to_owned();
-            Some(Login::Password { user, password: get(password)? })
-        }
-        (None, Some(path)) => {
-            let text = String::from_utf8_lossy(&read(path)?).into_owned();
-            let reference = image.repository.parse().map_err(|error| Refusal::usage(format!("{error}")))?;
-            Login::of_docker_config(&text, &reference)
-                .map_err(|error| Refusal::usage_with_hint(format!("`{}`: {error}", path.display()), error.hint()))?
-        }
-        (None, None) => None,
-    };
-    let options = RegistryOptions {
-        plain_http: image.plain_http,
-        connect: image.connect.clone(),
-        ca: image.ca.as_ref().map(read).transpose()?,
-        login,
-        patience: REGISTRY,
-    };
-    Registry::new(options).map_err(|error| Refusal::usage(error.to_string()))
 }

@@ -2,13 +2,11 @@
 
 mod checks;
 mod controls;
-mod facts;
 mod flags;
 mod gate;
 mod observe;
 mod plan;
 mod resolve;
-mod section;
 
 use std::process::ExitCode;
 

@@ -37,6 +37,8 @@ pub struct Config {
     /// What the file is called in places.
     pub label: String,
     sources: Vec<Arc<Source>>,
+    /// The whole file, and the environment.
+    trees: (Node, Node),
 }
 
 impl Config {
@@ -79,6 +81,7 @@ impl Config {
             folder: source.folder().to_owned(),
             label: source.label().to_owned(),
             sources: [Arc::clone(source)].into_iter().chain(waiver_source).collect(),
+            trees: (root, tree),
         })
     }
 
@@ -90,6 +93,12 @@ impl Config {
         let root = Node::of(&Source::read(path)?)?;
         let first = root.get("environments").and_then(|map| map.entries().next());
         Ok(first.and_then(|(name, _)| name.as_text()).map(str::to_owned))
+    }
+
+    /// The section of another gate, for one that does as that gate does: how a release is deployed is said once.
+    #[must_use]
+    pub fn section_of(&self, gate: &str) -> Node {
+        section(&self.trees.0, &self.trees.1, gate)
     }
 
     /// Lets an error show its lines, when it was made from a place alone.

@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod backup;
+pub mod engine;
 pub mod helm;
 pub mod identity;
 pub mod journal;

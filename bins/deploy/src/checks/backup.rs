@@ -1,9 +1,13 @@
 //! `deploy/backup`: what was there before is kept, so that it can be put back.
 
 use prodtest_gate::{Check, Evidence, Judged, Quantity};
+use prodtest_rollout::engine::{
+    facts::Facts,
+    judge::{not_reached, troubled},
+};
 
-use super::{dry, id, not_reached, troubled};
-use crate::{facts::Facts, plan::Plan};
+use super::{dry, id};
+use crate::plan::Plan;
 
 const NAME: &str = "backup";
 
@@ -31,8 +35,8 @@ pub(crate) fn judge(plan: &Plan, facts: &Facts) -> Judged {
     match &facts.backup {
         None if is_first => Judged::skipped(id(NAME), "a first install: there is nothing to keep"),
         None if refused => Judged::skipped(id(NAME), "nothing was changed, for the upgrade was refused beforehand"),
-        None => not_reached(NAME, facts),
-        Some(Err(trouble)) => troubled(NAME, trouble, &plan.release, plan.places.namespace.clone()),
+        None => not_reached(id(NAME), facts),
+        Some(Err(trouble)) => troubled(id(NAME), trouble, &plan.change.release, plan.change.places.namespace.clone()),
         Some(Ok(seen)) => {
             let mut judged = Judged::by_findings(id(NAME), Vec::new());
             let count = u32::try_from(seen.objects).unwrap_or(u32::MAX);

@@ -1,9 +1,13 @@
 //! `deploy/upgrade`: the cluster took the new revision, hooks and all.
 
 use prodtest_gate::{Check, Evidence, Judged, Limit, Quantity};
+use prodtest_rollout::engine::{
+    facts::Facts,
+    judge::{not_reached, rollout, troubled},
+};
 
-use super::{dry, id, not_reached, rollout, troubled};
-use crate::{facts::Facts, plan::Plan};
+use super::{dry, id};
+use crate::plan::Plan;
 
 const NAME: &str = "upgrade";
 
@@ -15,7 +19,7 @@ pub(crate) fn declare(plan: &Plan) -> Check {
             "The finding says who refused what; `helm template` renders a chart without the cluster.".to_owned(),
         ),
         needs: vec![id("image"), id("backup")],
-        limits: vec![Limit { name: "a hook within".to_owned(), value: plan.hook_timeout.to_string() }],
+        limits: vec![Limit { name: "a hook within".to_owned(), value: plan.change.hook_timeout.to_string() }],
         ..Check::new(id(NAME), "the cluster took the new revision, and its hooks succeeded")
     }
 }
@@ -23,13 +27,13 @@ pub(crate) fn declare(plan: &Plan) -> Check {
 /// What the facts say.
 pub(crate) fn judge(plan: &Plan, facts: &Facts) -> Judged {
     let Some(seen) = &facts.upgrade else {
-        return not_reached(NAME, facts);
+        return not_reached(id(NAME), facts);
     };
     let mut judged = match &seen.trouble {
-        _ if seen.hook => rollout::doomed(NAME, facts),
+        _ if seen.hook => rollout::doomed(id(NAME), facts),
         Some(trouble) => {
-            let place = seen.place.clone().or_else(|| plan.places.chart.clone());
-            troubled(NAME, trouble, &plan.release, place)
+            let place = seen.place.clone().or_else(|| plan.change.places.chart.clone());
+            troubled(id(NAME), trouble, &plan.change.release, place)
         }
         None => Judged::by_findings(id(NAME), Vec::new()),
     };

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Holder;
@@ -29,13 +30,14 @@ pub enum Phase {
     Done,
 }
 
-/// What becomes of a rollout that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What becomes of a release that did not land.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
-    /// What was there before comes back.
+    /// Back to the last revision that was good; a first install is taken away.
+    #[default]
     Rollback,
-    /// It is left as it is.
+    /// It stays as it is, to be looked at.
     Keep,
 }
 
@@ -130,6 +132,9 @@ pub struct Verdict {
     /// The digest that it was to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// The newest migration of the database that was there to be applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<String>,
     /// When it was judged.
     pub at: Timestamp,
     /// By which gate.

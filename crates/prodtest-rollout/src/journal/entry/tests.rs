@@ -11,7 +11,7 @@ fn journal() -> Journal {
 
 fn verdict(verdict: Decision) -> Verdict {
     let (gate, why) = ("deploy".to_owned(), "3 of 3 pods are ready".to_owned());
-    Verdict { verdict, version: None, digest: None, at: Timestamp::UNIX_EPOCH, gate, why }
+    Verdict { verdict, version: None, digest: None, migration: None, at: Timestamp::UNIX_EPOCH, gate, why }
 }
 
 fn data(key: &str, text: &str) -> Data {

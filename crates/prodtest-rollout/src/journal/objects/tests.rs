@@ -16,6 +16,7 @@ fn kept(journal: Option<Journal>, verdicts: &[(u32, Decision)]) -> Kept {
         verdict,
         version: None,
         digest: None,
+        migration: None,
         at: Timestamp::UNIX_EPOCH,
         gate: "deploy".to_owned(),
         why: String::new(),

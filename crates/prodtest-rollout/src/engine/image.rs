@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use prodtest_gate::{Outcome, Rule};
+use prodtest_gate::Rule;
 use prodtest_image::{Build, Digest, ImageFacts, Platform, Reference, Registry, build_and_push};
 use prodtest_kube::{
     Call, Cluster,
@@ -13,10 +13,10 @@ use prodtest_kube::{
     },
 };
 
-use super::{Halt, Session, Step};
-use crate::{
-    checks,
+use super::{
+    Halt, Session, Stage, Step,
     facts::{ImageSeen, Trouble},
+    judge,
     plan::ImagePlan,
 };
 
@@ -24,7 +24,17 @@ use crate::{
 const BUILD: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// Looks. The gate goes on only with an image that is there and fits, or where none is asked about.
-pub(super) async fn look(session: &mut Session<'_>, cluster: &Cluster) -> Step {
+///
+/// # Errors
+/// With any other.
+pub async fn look(session: &mut Session<'_>, cluster: &Cluster) -> Step {
+    session.started(Stage::Image);
+    let went = look_at(session, cluster).await;
+    session.finished(Stage::Image);
+    went
+}
+
+async fn look_at(session: &mut Session<'_>, cluster: &Cluster) -> Step {
     let Some(image) = session.plan.image.as_ref().filter(|image| image.pin) else { return Ok(()) };
     let Some(registry) = &session.means.registry else { return Err(Halt::Told) };
     let mut seen = ImageSeen { registry: None, build: None, control: None, platforms: Vec::new(), no_platforms: None };
@@ -45,9 +55,9 @@ pub(super) async fn look(session: &mut Session<'_>, cluster: &Cluster) -> Step {
         Ok(platforms) => seen.platforms = platforms,
         Err(trouble) => seen.no_platforms = Some(trouble),
     }
+    let is_good = judge::image::is_good(&seen);
     session.facts.image = Some(seen);
-    let judged = checks::image::judge(session.plan, &session.facts);
-    if judged.outcome == Outcome::Passed { Ok(()) } else { Err(Halt::Told) }
+    if is_good { Ok(()) } else { Err(Halt::Told) }
 }
 
 /// What the registry is asked for; built and pushed first, where that is asked for.
@@ -67,7 +77,7 @@ async fn reference(session: &Session<'_>, image: &ImagePlan) -> Step<Result<Refe
     };
     let Some((context, file)) = &image.build else { return Ok(Ok(reference)) };
     let tag = image.tag.clone().unwrap_or_default();
-    session.note("image", format!("builds and pushes {reference}"));
+    session.note(Stage::Image, format!("builds and pushes {reference}"));
     let build = Build {
         context: context.clone(),
         file: file.clone(),

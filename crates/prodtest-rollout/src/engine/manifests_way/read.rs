@@ -2,21 +2,22 @@
 
 use std::{fs, path::Path};
 
-use prodtest_config::label;
-use prodtest_gate::Place;
-use prodtest_image::{Digest, Reference};
-use prodtest_rollout::{
+use crate::{
     apply::rank,
     helm::{Document, Manifest},
     trace::{ChartFiles, File},
     watch::{Aim, Kind, Subject},
 };
+use prodtest_config::label;
+use prodtest_gate::Place;
+use prodtest_image::{Digest, Reference};
 use serde_json::Value;
 
-use crate::{
+use crate::engine::{
     facts::Trouble,
-    observe::{upgrade::Rendered, way::Failure},
     plan::{Plan, What},
+    upgrade::Rendered,
+    way::Failure,
 };
 
 /// What stands before the names of files, as a chart's name does in Helm's.
@@ -42,7 +43,7 @@ pub(super) fn read(plan: &Plan, digest: Option<&str>) -> Result<Rendered, Failur
     documents.sort_by_key(|document| rank(&document.kind));
     let workloads = documents.iter().filter_map(|one| Some(Subject::new(Kind::named(&one.kind)?, &one.name)));
     let aim = Aim { workloads: workloads.collect(), hooks: Vec::new() };
-    Ok(Rendered { documents, aim, own: Value::Null, written })
+    Ok(Rendered { documents, aim, revision: None, own: Value::Null, written })
 }
 
 fn file(path: &Path) -> Result<File, Failure> {

@@ -1,13 +1,12 @@
 //! What is written down of each revision. Without it nobody could tell which was good: Helm calls a doomed one `deployed`.
 
-use prodtest_rollout::{
+use crate::{
     helm::History,
     journal::{Decision, Verdict},
     watch::RolloutVerdict,
 };
 
-use super::{Hold, Session};
-use crate::{checks, facts::WayBack};
+use super::{Hold, Session, facts::WayBack, migrations};
 
 /// What the checks made of the revision that this run has made, if Helm has it.
 pub(super) async fn of_this_run(
@@ -15,23 +14,20 @@ pub(super) async fn of_this_run(
     hold: &mut Hold,
     history: Option<&History>,
     decision: Decision,
+    why: String,
 ) {
     let Some(journal) = hold.kept.journal.clone() else { return };
     let Some(revision) = journal.to.filter(|revision| history.is_none_or(|history| has(history, *revision))) else {
         return;
     };
-    let red: Vec<String> = checks::judge(session.plan, &session.facts)
-        .into_iter()
-        .filter(|judged| judged.outcome.blocks())
-        .map(|judged| format!("{} {}", judged.id, judged.outcome))
-        .collect();
     let verdict = Verdict {
         verdict: decision,
         version: journal.version,
         digest: journal.digest,
+        migration: migration(session),
         at: jiff::Timestamp::now(),
-        gate: "deploy".to_owned(),
-        why: red.join(", "),
+        gate: session.eye.gate().to_owned(),
+        why,
     };
     note(session, hold, revision, verdict, history).await;
 }
@@ -47,8 +43,9 @@ pub(super) async fn of_cut_off(session: &mut Session<'_>, hold: &mut Hold, histo
         verdict: Decision::Undetermined,
         version: journal.version,
         digest: journal.digest,
+        migration: None,
         at: jiff::Timestamp::now(),
-        gate: "deploy".to_owned(),
+        gate: journal.gate,
         why: format!("its run was cut off while it was {}", journal.phase),
     };
     note(session, hold, revision, verdict, Some(history)).await;
@@ -64,6 +61,11 @@ pub(super) async fn of_rollback(session: &mut Session<'_>, hold: &mut Hold, hist
     note(session, hold, revision, again, history).await;
 }
 
+fn migration(session: &Session<'_>) -> Option<String> {
+    let names = migrations::names(session.plan.migrations.as_ref()?).ok()?;
+    migrations::newest(&names).cloned()
+}
+
 fn is_whole(session: &Session<'_>, way: &WayBack) -> bool {
     let came_back = way.rollout.as_ref().map(|rollout| rollout.verdict(&session.plan.patience));
     way.trouble.is_none() && way.differences.is_empty() && matches!(came_back, Some(RolloutVerdict::Done { .. }))
@@ -73,8 +75,15 @@ fn has(history: &History, revision: u32) -> bool {
     history.revisions.iter().any(|one| one.number == revision)
 }
 
-/// Kept are the verdicts of the revisions that Helm has, and the newest of the others.
-async fn note(session: &mut Session<'_>, hold: &mut Hold, revision: u32, verdict: Verdict, history: Option<&History>) {
+/// Writes down what was found of a revision. Kept are the verdicts of the revisions that Helm has, and the newest of the
+/// others.
+pub async fn note(
+    session: &mut Session<'_>,
+    hold: &mut Hold,
+    revision: u32,
+    verdict: Verdict,
+    history: Option<&History>,
+) {
     let known: Vec<u32> = history.iter().flat_map(|history| &history.revisions).map(|one| one.number).collect();
     let deciding = hold.store.decide(&hold.held, revision, &verdict, &known);
     if let Some(Err(error)) = session.run.unless_overdue(deciding).await {

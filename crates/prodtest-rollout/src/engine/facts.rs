@@ -2,75 +2,78 @@
 
 use std::collections::BTreeSet;
 
-use prodtest_gate::{Place, Redactor};
-use prodtest_image::{ImageFacts, Platform};
-use prodtest_rollout::{
+use crate::{
     identity::{Running, VersionFacts},
     probe::{ControlRun, ProbeFacts},
     watch::{Diagnosis, RolloutFacts},
 };
+use prodtest_gate::{Place, Redactor};
+use prodtest_image::{ImageFacts, Platform};
 use serde::{Deserialize, Serialize};
 
 /// What was seen in one run. What is not there was not reached.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub(crate) struct Facts {
+pub struct Facts {
     /// What kept the gate from going on, if anything did that belongs to no check.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) halted: Option<Trouble>,
+    pub halted: Option<Trouble>,
     /// The image, as its registry has it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) image: Option<ImageSeen>,
+    pub image: Option<ImageSeen>,
     /// The release as it was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) before: Option<Before>,
+    pub before: Option<Before>,
     /// What an earlier run left, and what was done about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) recovery: Option<RecoverySeen>,
+    pub recovery: Option<RecoverySeen>,
     /// The backup.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) backup: Option<Result<BackupSeen, Trouble>>,
+    pub backup: Option<Result<BackupSeen, Trouble>>,
     /// The upgrade itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) upgrade: Option<UpgradeSeen>,
+    pub upgrade: Option<UpgradeSeen>,
     /// What the cluster made of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) rollout: Option<RolloutFacts>,
+    pub rollout: Option<RolloutFacts>,
     /// Why it was doomed, if it was.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) diagnoses: Vec<Diagnosed>,
+    pub diagnoses: Vec<Diagnosed>,
     /// What users saw of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) probe: Option<ProbeFacts>,
+    pub probe: Option<ProbeFacts>,
     /// Why no probe was sent, where the plan has one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) no_probe: Option<String>,
+    pub no_probe: Option<String>,
     /// Whether the probe notices what it must.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) probe_controls: Vec<ControlRun>,
+    pub probe_controls: Vec<ControlRun>,
     /// What runs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) identity: Option<Result<IdentitySeen, Trouble>>,
+    pub identity: Option<Result<IdentitySeen, Trouble>>,
     /// Which version answers.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) version: Option<VersionFacts>,
+    pub version: Option<VersionFacts>,
+    /// When it was decided what becomes of the change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_ms: Option<u64>,
     /// The way back, where one was gone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) way_back: Option<WayBack>,
+    pub way_back: Option<WayBack>,
     /// A backup that was put back.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) restored: Option<Result<RestoreSeen, Trouble>>,
+    pub restored: Option<Result<RestoreSeen, Trouble>>,
     /// What a dry run would change.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) diff: Option<String>,
+    pub diff: Option<String>,
     /// What could not be put in order at the end, such as a verdict that could not be written down.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) remarks: Vec<String>,
+    pub remarks: Vec<String>,
 }
 
 impl Facts {
     /// The same without these secrets: what comes from a cluster is written by strangers.
-    pub(crate) fn redacted(self, secrets: &[&str]) -> Self {
+    pub fn redacted(self, secrets: &[&str]) -> Self {
         let without = |facts: &Self, secrets: &[&str]| {
             let redactor = Redactor::new(secrets.iter().copied());
             serde_json::to_value(facts).map(|facts| redactor.json(facts)).and_then(serde_json::from_value::<Self>).ok()
@@ -88,28 +91,28 @@ impl Facts {
 /// Something that went wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Trouble {
+pub struct Trouble {
     /// What, in one line.
-    pub(crate) message: String,
+    pub message: String,
     /// What to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) hint: Option<String>,
+    pub hint: Option<String>,
     /// Whether it is an answer, so that the check failed; or else no answer, so that it is undetermined.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) measured: bool,
+    pub measured: bool,
     /// Which rule of the check it breaks.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) rule: String,
+    pub rule: String,
 }
 
 impl Trouble {
     /// No answer.
-    pub(crate) fn unmeasured(message: impl Into<String>, hint: Option<String>) -> Self {
+    pub fn unmeasured(message: impl Into<String>, hint: Option<String>) -> Self {
         Self { message: message.into(), hint, ..Self::default() }
     }
 
     /// An answer, and a bad one.
-    pub(crate) fn measured(rule: &str, message: impl Into<String>, hint: Option<String>) -> Self {
+    pub fn measured(rule: &str, message: impl Into<String>, hint: Option<String>) -> Self {
         Self { message: message.into(), hint, measured: true, rule: rule.to_owned() }
     }
 }
@@ -117,149 +120,149 @@ impl Trouble {
 /// The image, as its registry has it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct ImageSeen {
+pub struct ImageSeen {
     /// What the registry said; none when the build failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) registry: Option<ImageFacts>,
+    pub registry: Option<ImageFacts>,
     /// Why it could not be built, if it could not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) build: Option<Trouble>,
+    pub build: Option<Trouble>,
     /// What the registry said to a tag that cannot be there; none when it said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) control: Option<String>,
+    pub control: Option<String>,
     /// The platforms that it must be for.
-    pub(crate) platforms: Vec<Platform>,
+    pub platforms: Vec<Platform>,
     /// Why those are not known, if they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) no_platforms: Option<Trouble>,
+    pub no_platforms: Option<Trouble>,
 }
 
 /// The release as it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Before {
+pub struct Before {
     /// The newest revision; none for a first install.
-    pub(crate) revision: Option<u32>,
+    pub revision: Option<u32>,
     /// The revision that is about to be made.
     #[serde(default)]
-    pub(crate) next: u32,
+    pub next: u32,
     /// The revision to go back to, and why that one.
-    pub(crate) good: Option<(u32, String)>,
+    pub good: Option<(u32, String)>,
 }
 
 /// A backup that was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct BackupSeen {
+pub struct BackupSeen {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// Where it is, in words.
-    pub(crate) place: String,
+    pub place: String,
     /// How many objects are in it.
-    pub(crate) objects: usize,
+    pub objects: usize,
     /// Objects that the release says it has and the cluster has not.
-    pub(crate) missing: Vec<String>,
+    pub missing: Vec<String>,
 }
 
 /// The upgrade itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct UpgradeSeen {
+pub struct UpgradeSeen {
     /// With what: `helm v4.3.1`.
-    pub(crate) by: String,
+    pub by: String,
     /// When it was started; none where it was refused before.
-    pub(crate) started_ms: Option<u64>,
+    pub started_ms: Option<u64>,
     /// When it ended.
-    pub(crate) ended_ms: Option<u64>,
+    pub ended_ms: Option<u64>,
     /// The revision that it made.
-    pub(crate) revision: Option<u32>,
+    pub revision: Option<u32>,
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) trouble: Option<Trouble>,
+    pub trouble: Option<Trouble>,
     /// Where that is thought to come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) place: Option<Place>,
+    pub place: Option<Place>,
     /// Whether it was a hook that kept it from its end: the dooms are then of the hook.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) hook: bool,
+    pub hook: bool,
 }
 
 /// Why a rollout was doomed, and where that can be mended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Diagnosed {
+pub struct Diagnosed {
     /// What was found out.
-    pub(crate) diagnosis: Diagnosis,
+    pub diagnosis: Diagnosis,
     /// The line that it traces to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) place: Option<Place>,
+    pub place: Option<Place>,
     /// What is on that line, `image.tag`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) set_by: Option<String>,
+    pub set_by: Option<String>,
 }
 
 /// What runs.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct IdentitySeen {
+pub struct IdentitySeen {
     /// The digests that are right.
-    pub(crate) digests: BTreeSet<String>,
+    pub digests: BTreeSet<String>,
     /// The containers that run the image, by name.
-    pub(crate) containers: BTreeSet<String>,
+    pub containers: BTreeSet<String>,
     /// The containers of ready pods.
-    pub(crate) running: Vec<Running>,
+    pub running: Vec<Running>,
 }
 
 /// The way back.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct WayBack {
+pub struct WayBack {
     /// To which revision; none: the release was taken away, for there was none before.
-    pub(crate) to: Option<u32>,
+    pub to: Option<u32>,
     /// When it began.
-    pub(crate) started_ms: u64,
+    pub started_ms: u64,
     /// When service and state were as before, or when it was given up.
-    pub(crate) ended_ms: u64,
+    pub ended_ms: u64,
     /// What kept it from its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) trouble: Option<Trouble>,
+    pub trouble: Option<Trouble>,
     /// What the cluster made of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) rollout: Option<RolloutFacts>,
+    pub rollout: Option<RolloutFacts>,
     /// The revision that it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) revision: Option<u32>,
+    pub revision: Option<u32>,
     /// The release's status afterwards.
-    pub(crate) status: Option<String>,
+    pub status: Option<String>,
     /// What is not as it was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) differences: Vec<String>,
+    pub differences: Vec<String>,
 }
 
 /// What an earlier run left.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct RecoverySeen {
+pub struct RecoverySeen {
     /// What was found, in words.
-    pub(crate) found: String,
+    pub found: String,
     /// What was done about it, in words; nothing where nothing was to be done.
-    pub(crate) done: Option<String>,
+    pub done: Option<String>,
     /// Why nothing could be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) trouble: Option<Trouble>,
+    pub trouble: Option<Trouble>,
     /// What runs of it, where it was left as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) rollout: Option<RolloutFacts>,
+    pub rollout: Option<RolloutFacts>,
 }
 
 /// A backup that was put back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct RestoreSeen {
+pub struct RestoreSeen {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// How many objects were put back.
-    pub(crate) objects: usize,
+    pub objects: usize,
     /// What could not be put back, and what is not as it was.
-    pub(crate) differences: Vec<String>,
+    pub differences: Vec<String>,
 }

@@ -1,20 +1,19 @@
 //! A chart, by Helm: its values, what it is rendered to, and what Helm's end means.
 
-use prodtest_kube::Cluster;
-use prodtest_rollout::{
-    helm::{Ended, Helm, HelmProblem, Manifest, Release, Running, Upgrade, as_path, values_of},
+use crate::{
+    helm::{BadDocument, Ended, Helm, HelmProblem, Manifest, Release, Running, Upgrade, as_path, values_of},
     trace::ChartFiles,
     watch::{Aim, Kind, Subject},
 };
+use prodtest_kube::Cluster;
 use serde_json::Value;
 
 use super::{
-    Halt, Session, Step, runs,
-    upgrade::{Rendered, digest},
-};
-use crate::{
+    Halt, Session, Step,
     facts::{Trouble, UpgradeSeen},
     plan::{ImagePlan, Plan, What},
+    runs,
+    upgrade::{Rendered, digest},
 };
 
 /// The values that the gate gives: the digest, or with `--no-pin` the tag, and the version.
@@ -65,8 +64,11 @@ fn asked<T>(plan: &Plan, own: &Value, ask: impl FnOnce(&Upgrade<'_>) -> T) -> T 
 }
 
 /// Lets Helm begin.
-pub(super) fn start(session: &Session<'_>, helm: &Helm, own: &Value) -> Running {
-    asked(session.plan, own, |upgrade| helm.upgrade(upgrade))
+pub(super) fn start(session: &Session<'_>, helm: &Helm, rendered: &Rendered) -> Running {
+    match rendered.revision {
+        Some(revision) => helm.rollback(&session.plan.release, revision, session.plan.hook_timeout.0),
+        None => asked(session.plan, &rendered.own, |upgrade| helm.upgrade(upgrade)),
+    }
 }
 
 /// Renders it against the cluster, which is asked whether it would take it. Nothing is changed.
@@ -97,7 +99,7 @@ pub(super) async fn render(session: &mut Session<'_>, helm: &Helm) -> Step<Rende
         }
         Ok(manifest) => {
             let aim = aim(&release, &manifest);
-            Ok(Rendered { documents: manifest.documents, aim, own, written: ChartFiles::default() })
+            Ok(Rendered { documents: manifest.documents, aim, revision: None, own, written: ChartFiles::default() })
         }
         Err(error) => refuse(session, Trouble::measured("manifest", error.to_string(), None)),
     }
@@ -105,7 +107,22 @@ pub(super) async fn render(session: &mut Session<'_>, helm: &Helm) -> Step<Rende
 
 /// The workloads of a release, and the hooks that an install or upgrade runs: those of tests wait to be asked for.
 pub(super) fn aim(release: &Release, manifest: &Manifest) -> Aim {
-    let runs = |event: &String| ["install", "upgrade"].iter().any(|when| event.ends_with(&format!("-{when}")));
+    aim_of(release, manifest, &["install", "upgrade"])
+}
+
+/// A revision that was there before, to go back to.
+///
+/// # Errors
+/// When its manifest cannot be read.
+pub fn earlier(release: &Release) -> Result<Rendered, BadDocument> {
+    let manifest = Manifest::of(release)?;
+    let aim = aim_of(release, &manifest, &["rollback"]);
+    let (documents, revision) = (manifest.documents, Some(release.revision));
+    Ok(Rendered { documents, aim, revision, own: Value::Null, written: ChartFiles::default() })
+}
+
+fn aim_of(release: &Release, manifest: &Manifest, when: &[&str]) -> Aim {
+    let runs = |event: &String| when.iter().any(|when| event.ends_with(&format!("-{when}")));
     let workloads = manifest.documents.iter().filter(|document| !document.hook);
     let hooks = release.hooks.iter().filter(|hook| hook.events.iter().any(runs));
     Aim {
@@ -140,7 +157,10 @@ pub(super) fn trouble(ended: &Ended) -> Trouble {
 }
 
 /// Renders it, and tells what it would change.
-pub(super) async fn dry_run(session: &mut Session<'_>, cluster: &Cluster, helm: &Helm) -> Step {
+///
+/// # Errors
+/// When it cannot be rendered.
+pub async fn dry_run(session: &mut Session<'_>, cluster: &Cluster, helm: &Helm) -> Step {
     let rendered = render(session, helm).await?;
     let history = session.history(cluster).await?;
     let before = history.newest().and_then(|newest| newest.release.as_ref().ok());

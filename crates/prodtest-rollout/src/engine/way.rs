@@ -5,14 +5,13 @@
 
 use std::time::Duration;
 
+use crate::helm::{Ended, Helm, Running};
 use prodtest_gate::Place;
-use prodtest_rollout::helm::{Ended, Helm, Running};
 
-use super::{Session, Step, helm_way, manifests_way::Applying, upgrade::Rendered};
-use crate::{facts::Trouble, plan::What};
+use super::{Session, Step, facts::Trouble, helm_way, manifests_way::Applying, plan::What, upgrade::Rendered};
 
 /// A way.
-pub(super) enum Way {
+pub enum Way {
     /// A chart, by this Helm.
     Helm(Helm),
     /// Manifests as they are.
@@ -31,7 +30,7 @@ impl Way {
     /// Begins to put it in.
     pub(super) fn start(&self, session: &Session<'_>, cluster: &prodtest_kube::Cluster, rendered: &Rendered) -> Change {
         match self {
-            Self::Helm(helm) => Change::Helm(Box::new(helm_way::start(session, helm, &rendered.own))),
+            Self::Helm(helm) => Change::Helm(Box::new(helm_way::start(session, helm, rendered))),
             Self::Manifests => Change::Objects(Applying::start(cluster, session.plan.namespace(), rendered)),
         }
     }
@@ -39,7 +38,10 @@ impl Way {
 
 impl Session<'_> {
     /// The way of this plan; Helm is looked for where it is Helm's.
-    pub(super) async fn way(&mut self) -> Step<Way> {
+    ///
+    /// # Errors
+    /// When there is no Helm.
+    pub async fn way(&mut self) -> Step<Way> {
         match self.plan.what {
             Some(What::Manifests(_)) => Ok(Way::Manifests),
             Some(What::Chart { .. }) | None => self.helm().await.map(Way::Helm),

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use prodtest_http::Client;
-use prodtest_rollout::{
+use crate::{
     helm::Document,
-    journal::{Journal, OnFailure as Policy, Phase},
-    probe::{Options, Probe, Target, run_controls},
+    journal::{Journal, Phase},
+    probe::{Options, Probe, ProbeFacts, Target, run_controls},
     trace::ChartFiles,
     watch::{Aim, Noted, State, Watch, old_pods_gone},
 };
+use prodtest_http::Client;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{Halt, Hold, Session, Step, change::change, runs, secrets};
-use crate::{facts::Trouble, section::OnFailure};
+use super::{Halt, Hold, Session, Stage, Step, change::change, facts::Trouble, secrets};
 
 /// How long a lock that is not sure is waited for: as long as the API may be away.
 pub(super) const SURE: Duration = Duration::from_secs(60);
@@ -29,15 +28,17 @@ const OLD_PODS: Duration = Duration::from_secs(120);
 const PROBE_RUNS: usize = 64;
 
 /// What is about to be put into the cluster.
-pub(super) struct Rendered {
+pub struct Rendered {
     /// Its objects and hooks.
-    pub(super) documents: Vec<Document>,
+    pub documents: Vec<Document>,
     /// What is to come of it.
-    pub(super) aim: Aim,
+    pub aim: Aim,
+    /// Which revision it is, where it is one that was there before: Helm goes back to it.
+    pub revision: Option<u32>,
     /// The values that the gate gave to a chart.
-    pub(super) own: Value,
+    pub own: Value,
     /// What it was read from, where that is all that there is: plain manifests.
-    pub(super) written: ChartFiles,
+    pub written: ChartFiles,
 }
 
 /// The digest that is to run.
@@ -46,33 +47,87 @@ pub(super) fn digest(session: &Session<'_>) -> Option<String> {
     Some(resolved.digest.to_string())
 }
 
-/// What is live during an upgrade.
-pub(super) struct Live {
+/// What is live during a change.
+pub struct Live {
     pub(super) watch: Watch,
     pub(super) noted: Noted,
-    pub(super) probe: Option<Probe>,
+    probe: Option<Probe>,
+}
+
+impl Live {
+    /// Begins to watch and to probe.
+    ///
+    /// # Errors
+    /// When the cluster does not tell of its objects, or the gate is told to stop.
+    pub async fn start(session: &mut Session<'_>, hold: &Hold) -> Step<Self> {
+        let watching = Watch::start(&hold.cluster, session.plan.namespace());
+        let watch = match session.run.unless_stopped(watching).await? {
+            Ok(watch) => watch,
+            Err(error) => return session.no_cluster(&error),
+        };
+        let noted = Noted::of(&watch.state());
+        session.started(Stage::Served);
+        let probe = start_probe(session).await?;
+        Ok(Self { watch, noted, probe })
+    }
+
+    /// What is there now is what the next change takes the place of.
+    pub fn note(&mut self) {
+        self.noted = Noted::of(&self.watch.state());
+    }
+
+    /// What the probe has seen so far; none where there is none.
+    #[must_use]
+    pub fn probed(&self) -> Option<ProbeFacts> {
+        self.probe.as_ref().map(Probe::snapshot)
+    }
+
+    /// Waits until something was heard of the cluster.
+    pub async fn changed(&mut self) {
+        self.watch.changed().await;
+    }
+
+    /// Sends no more requests, and keeps what was seen of those that were.
+    pub async fn end(self, session: &mut Session<'_>) {
+        if let Some(probe) = self.probe {
+            session.facts.probe = Some(probe.stop().await);
+        }
+        session.finished(Stage::Served);
+    }
+
+    /// Waits until those of the pods noted that are of no use any more have ended: it is then that requests get lost. Lets
+    /// the probe look on for a moment more.
+    ///
+    /// # Errors
+    /// When the gate is told to stop.
+    pub async fn settle(&mut self, session: &Session<'_>, aim: &Aim) -> Step {
+        let gone = async {
+            while !self.watch.with(|state: &State| old_pods_gone(state, &self.noted, aim)) {
+                self.watch.changed().await;
+            }
+        };
+        session.note(Stage::Served, "until the old pods have ended");
+        let _ = session.run.unless_stopped(timeout(OLD_PODS, gone)).await?;
+        match &self.probe {
+            Some(probe) => look_on(session, probe).await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// Puts it into the cluster and sees it through. The journal says what was done, whatever comes of it.
-pub(super) async fn upgrade(
+///
+/// # Errors
+/// When nothing could be begun, or the gate is told to stop. That it did not land is a fact.
+pub async fn upgrade(
     session: &mut Session<'_>,
     hold: &mut Hold,
     rendered: &Rendered,
-    backup: Option<String>,
-) -> Step<Journal> {
-    let watching = Watch::start(&hold.cluster, session.plan.namespace());
-    let watch = match session.run.unless_stopped(watching).await? {
-        Ok(watch) => watch,
-        Err(error) => return session.no_cluster(&error),
-    };
-    let noted = Noted::of(&watch.state());
-    session.started("served-throughout");
-    let probe = start_probe(session).await?;
-    let mut live = Live { watch, noted, probe };
-
-    let journal = journal(session, hold, backup);
+    journal: &Journal,
+    live: &mut Live,
+) -> Step {
     // Ahead of the change that it tells of. Seen to its end, so that it is known whether it says so.
-    match session.run.unless_overdue(hold.store.write(&hold.held, &journal)).await {
+    match session.run.unless_overdue(hold.store.write(&hold.held, journal)).await {
         Some(Ok(())) => {}
         Some(Err(error)) => return session.halt(Trouble::unmeasured(error.to_string(), error.hint())),
         None => return Err(Halt::Stopped(session.run.until_stopped().await)),
@@ -83,28 +138,20 @@ pub(super) async fn upgrade(
         let message = format!("the lock on the release was lost, and nothing was changed: {standing:?}");
         return session.halt(Trouble::unmeasured(message, None));
     }
-    let went = change(session, hold, rendered, &mut live).await;
-    if let Some(probe) = live.probe.take() {
-        session.facts.probe = Some(probe.stop().await);
-    }
-    session.finished("served-throughout");
+    let went = change(session, hold, rendered, live).await;
     if !session.facts.diagnoses.is_empty() || session.facts.upgrade.as_ref().is_some_and(|seen| seen.trouble.is_some())
     {
         // Now, for the way back may take new ones away.
         secrets::read(session, hold, rendered).await?;
     }
-    went?;
-    runs::look(session, hold, rendered).await?;
-    Ok(journal)
+    went
 }
 
-fn journal(session: &Session<'_>, hold: &Hold, backup: Option<String>) -> Journal {
-    let policy = match session.plan.on_failure {
-        OnFailure::Rollback => Policy::Rollback,
-        OnFailure::Keep => Policy::Keep,
-    };
+/// What is written down ahead of a change: from the newest revision to the next one, and back to the good one.
+#[must_use]
+pub fn journal(session: &Session<'_>, hold: &Hold, backup: Option<String>) -> Journal {
     let before = session.facts.before.clone().unwrap_or_default();
-    let mut journal = Journal::new(&hold.held.holder, jiff::Timestamp::now(), policy);
+    let mut journal = Journal::new(&hold.held.holder, jiff::Timestamp::now(), session.plan.on_failure);
     journal.phase = Phase::Upgrading;
     journal.from = before.revision;
     journal.to = Some(before.next);
@@ -135,22 +182,6 @@ async fn start_probe(session: &mut Session<'_>) -> Step<Option<Probe>> {
     look_on(session, &probe).await?;
     probe.mark_change();
     Ok(Some(probe))
-}
-
-/// The old pods end after the new ones are there, and it is then that requests get lost.
-pub(super) async fn wait_for_old_pods(session: &Session<'_>, rendered: &Rendered, live: &mut Live) -> Step {
-    let Live { watch, noted, .. } = live;
-    let gone = async {
-        while !watch.with(|state: &State| old_pods_gone(state, noted, &rendered.aim)) {
-            watch.changed().await;
-        }
-    };
-    session.note("served-throughout", "until the old pods have ended");
-    let _ = session.run.unless_stopped(timeout(OLD_PODS, gone)).await?;
-    match &live.probe {
-        Some(probe) => look_on(session, probe).await,
-        None => Ok(()),
-    }
 }
 
 /// Lets the probe look for a while. One that gets nowhere says so itself, when it is judged.

@@ -2,21 +2,19 @@
 
 use std::time::Duration;
 
-use prodtest_gate::Stop;
-use prodtest_rollout::{
+use crate::{
     journal::{Phase, Standing},
     watch::{Follow, Moment, RolloutVerdict, Tracker, diagnose},
 };
+use prodtest_gate::{Progress, Stop};
 use tokio::{sync::watch, time::timeout};
 
 use super::{
-    Halt, Hold, Session, Step, origin,
-    upgrade::{Live, Rendered, wait_for_old_pods},
-    way::Failure,
-};
-use crate::{
-    checks,
+    Halt, Hold, Session, Stage, Step,
     facts::{Diagnosed, Trouble, UpgradeSeen},
+    origin,
+    upgrade::{Live, Rendered},
+    way::Failure,
 };
 
 /// How long a change that is no longer wanted may take to end by itself.
@@ -35,7 +33,7 @@ impl UpgradeSeen {
 
 /// Changes it, and keeps the eyes on the cluster meanwhile.
 pub(super) async fn change(session: &mut Session<'_>, hold: &Hold, rendered: &Rendered, live: &mut Live) -> Step {
-    session.started("upgrade");
+    session.started(Stage::Upgrade);
     let mut seen = UpgradeSeen { by: hold.way.by(), started_ms: Some(session.now_ms()), ..UpgradeSeen::default() };
     let deadline = session.begin.elapsed() + session.plan.timeout.0;
     let (applied, is_applied) = watch::channel(None);
@@ -43,9 +41,11 @@ pub(super) async fn change(session: &mut Session<'_>, hold: &Hold, rendered: &Re
     let mut follow = Follow::new(&mut live.watch, tracker, session.begin, is_applied);
     let run = session.run;
     let mut standing = hold.held.watch();
+    let rollout = &session.eye.check(Stage::Rollout);
     let tell = |moment: &Moment| {
-        let id = checks::id("rollout");
-        run.report(prodtest_gate::Progress::Note(id, moment.to_string()));
+        if let Some(id) = rollout {
+            run.report(Progress::Note(id.clone(), moment.to_string()));
+        }
     };
     let mut work = hold.way.start(session, &hold.cluster, rendered);
     let mut ended: Option<Result<(), Failure>> = None;
@@ -73,7 +73,7 @@ pub(super) async fn change(session: &mut Session<'_>, hold: &Hold, rendered: &Re
                     all_in(session, hold).await;
                 }
                 applied.send_replace(Some(session.now_ms()));
-                run.report(prodtest_gate::Progress::Started(checks::id("rollout")));
+                session.started(Stage::Rollout);
             }
             _ = follow.run(deadline, tell) => break,
         }
@@ -111,7 +111,7 @@ pub(super) async fn change(session: &mut Session<'_>, hold: &Hold, rendered: &Re
     session.facts.upgrade = Some(seen);
     let verdict = facts.verdict(&session.plan.patience);
     session.facts.rollout = Some(facts);
-    session.finished("upgrade");
+    session.finished(Stage::Upgrade);
     if let Some(reason) = stopped {
         return Err(Halt::Stopped(reason));
     }
@@ -129,10 +129,10 @@ pub(super) async fn change(session: &mut Session<'_>, hold: &Hold, rendered: &Re
             .collect();
     }
     if is_whole {
-        session.finished("rollout");
+        session.finished(Stage::Rollout);
     }
     if matches!(verdict, RolloutVerdict::Done { .. }) {
-        wait_for_old_pods(session, rendered, live).await?;
+        live.settle(session, &rendered.aim).await?;
     }
     Ok(())
 }

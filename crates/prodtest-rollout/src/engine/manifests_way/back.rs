@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use prodtest_rollout::{
+use crate::{
     apply::{Applier, Reference, Removed},
     backup::{Backup, BackupError, Secrets, read_file, restore},
     watch::{Aim, Follow, Kind, Noted, Subject, Tracker, Watch},
@@ -12,16 +12,17 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{
+use crate::engine::{
+    Hold, Session,
     facts::{Trouble, WayBack},
-    observe::{Hold, Session, way_back::To},
+    way_back::To,
 };
 
 /// How often it is looked whether an object has gone.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Goes back to the backup that the journal names. In a hurry, the pods are not waited for.
-pub(in crate::observe) async fn back(session: &Session<'_>, hold: &Hold, to: To, in_a_hurry: bool, way: &mut WayBack) {
+pub(in crate::engine) async fn back(session: &Session<'_>, hold: &Hold, to: To, in_a_hurry: bool, way: &mut WayBack) {
     let (plan, began) = (session.plan, Instant::now());
     let backup = match read(session, hold).await {
         Ok(backup) => backup,
@@ -64,7 +65,7 @@ pub(in crate::observe) async fn back(session: &Session<'_>, hold: &Hold, to: To,
     } else if in_a_hurry {
         way.trouble = Some(Trouble::unmeasured(
             "the objects were put back, and there was no time to see whether the pods came",
-            Some("look at the pods, or run `prodtest-deploy --recover`".to_owned()),
+            Some(format!("look at the pods, or {}", session.recover_command())),
         ));
     } else {
         way.trouble =

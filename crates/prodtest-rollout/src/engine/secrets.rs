@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::{backup::secret_texts, quoted};
 use prodtest_gate::Rule;
 use prodtest_kube::{
     Call, Problem,
@@ -10,7 +11,6 @@ use prodtest_kube::{
         core::{ApiResource, DynamicObject, GroupVersionKind},
     },
 };
-use prodtest_rollout::{backup::secret_texts, quoted};
 use serde_json::Value;
 
 use super::{Hold, Session, Step, upgrade::Rendered};

@@ -2,25 +2,22 @@
 
 use std::time::Duration;
 
-use prodtest_kube::Cluster;
-use prodtest_rollout::{
+use crate::{
     apply::{Applier, Manner},
     trace::ChartFiles,
 };
+use prodtest_kube::Cluster;
 use tokio::{task::JoinSet, time::timeout};
 
 use super::failure;
-use crate::{
-    facts::Trouble,
-    observe::{upgrade::Rendered, way::Failure},
-};
+use crate::engine::{facts::Trouble, upgrade::Rendered, way::Failure};
 
 /// It ends with this. A task of its own, for half a request is none: who stops waiting for it does not cut it off.
-pub(in crate::observe) struct Applying(JoinSet<Result<(), Failure>>);
+pub(in crate::engine) struct Applying(JoinSet<Result<(), Failure>>);
 
 impl Applying {
     /// Begins. What was tried before is taken, or else somebody changed something meanwhile.
-    pub(in crate::observe) fn start(cluster: &Cluster, namespace: &str, rendered: &Rendered) -> Self {
+    pub(in crate::engine) fn start(cluster: &Cluster, namespace: &str, rendered: &Rendered) -> Self {
         let (cluster, namespace) = (cluster.clone(), namespace.to_owned());
         let documents = rendered.documents.clone();
         // Only for the place of what is refused.
@@ -40,7 +37,7 @@ impl Applying {
     }
 
     /// Waits for its end. Can be given up and called again.
-    pub(in crate::observe) async fn wait(&mut self) -> Result<(), Failure> {
+    pub(in crate::engine) async fn wait(&mut self) -> Result<(), Failure> {
         match self.0.join_next().await {
             Some(Ok(end)) => end,
             Some(Err(_)) | None => Err(unfinished()),
@@ -48,7 +45,7 @@ impl Applying {
     }
 
     /// Lets it come to its end within that time: the rest is a matter of moments, and what is half way is harder to undo.
-    pub(in crate::observe) async fn end(&mut self, grace: Duration) -> Result<(), Failure> {
+    pub(in crate::engine) async fn end(&mut self, grace: Duration) -> Result<(), Failure> {
         match timeout(grace, self.wait()).await {
             Ok(end) => end,
             Err(_) => {

@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
-use prodtest_rollout::{
+use crate::{
     backup::compare,
     helm::{Ended, Helm, History, Manifest, Status},
     watch::{Aim, Follow, Noted, RolloutFacts, Tracker, Watch},
 };
 use tokio::{sync::watch, time::Instant, time::timeout};
 
-use super::{Hold, Session, Step, helm_way, manifests_way, way::Way};
-use crate::facts::{Trouble, WayBack};
+use super::{
+    Hold, Session, Stage, Step,
+    facts::{Trouble, WayBack},
+    helm_way, manifests_way,
+    way::Way,
+};
 
 /// Where to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum To {
+pub enum To {
     /// That revision.
     Revision(u32),
     /// There was none: the release goes.
@@ -24,7 +28,7 @@ pub(super) enum To {
 /// Goes back, within the budget, and looks whether all is as it was. A run that was told to stop has only a moment: it
 /// asks Helm to go back, and does not wait for the pods.
 pub(super) async fn go(session: &mut Session<'_>, hold: &Hold, to: To, in_a_hurry: bool) {
-    session.started("restored");
+    session.started(Stage::Restored);
     let mut way = WayBack {
         to: match to {
             To::Revision(revision) => Some(revision),
@@ -48,10 +52,9 @@ pub(super) async fn go(session: &mut Session<'_>, hold: &Hold, to: To, in_a_hurr
     };
     if went.is_none() {
         way.trouble.get_or_insert(match session.run.stopped() {
-            Some(stop) => Trouble::unmeasured(
-                format!("{stop}, before the way back was done"),
-                Some("run `prodtest-deploy --recover`".to_owned()),
-            ),
+            Some(stop) => {
+                Trouble::unmeasured(format!("{stop}, before the way back was done"), Some(session.recover_command()))
+            }
             None => {
                 let message = format!("the way back was not done within {} s", budget.as_secs());
                 Trouble::measured("budget", message, None)
@@ -60,7 +63,7 @@ pub(super) async fn go(session: &mut Session<'_>, hold: &Hold, to: To, in_a_hurr
     }
     way.ended_ms = session.now_ms();
     session.facts.way_back = Some(way);
-    session.finished("restored");
+    session.finished(Stage::Restored);
 }
 
 async fn go_and_look(session: &Session<'_>, hold: &Hold, helm: &Helm, to: To, in_a_hurry: bool, way: &mut WayBack) {
@@ -128,13 +131,16 @@ async fn go_and_look(session: &Session<'_>, hold: &Hold, helm: &Helm, to: To, in
     } else if in_a_hurry {
         way.trouble = Some(Trouble::unmeasured(
             "Helm went back, and there was no time to see whether the pods did",
-            Some("look at the pods, or run `prodtest-deploy --recover`".to_owned()),
+            Some(format!("look at the pods, or {}", session.recover_command())),
         ));
     }
 }
 
 /// What runs of the newest revision, where nothing is to be changed: that Helm is done with it says nothing of its pods.
-pub(super) async fn look(session: &mut Session<'_>, hold: &Hold, history: &History) -> Step<Option<RolloutFacts>> {
+///
+/// # Errors
+/// When the cluster does not answer, or the gate is told to stop.
+pub async fn look(session: &mut Session<'_>, hold: &Hold, history: &History) -> Step<Option<RolloutFacts>> {
     let newest = history.newest().and_then(|newest| newest.release.as_ref().ok());
     let Some(newest) = newest.filter(|newest| newest.status == Status::Deployed) else { return Ok(None) };
     let Ok(manifest) = Manifest::of(newest) else { return Ok(None) };

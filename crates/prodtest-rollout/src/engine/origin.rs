@@ -2,16 +2,18 @@
 
 use std::path::Path;
 
-use prodtest_gate::Place;
-use prodtest_rollout::{
+use crate::{
     helm::Document,
     trace::{GateValue, Sources, Subject, What as Stands, trace},
     watch::{DoomKind, Evidence, Kind},
 };
+use prodtest_gate::Place;
 use serde_json::Value;
 
-use super::upgrade::Rendered;
-use crate::plan::{Plan, What};
+use super::{
+    plan::{Plan, What},
+    upgrade::Rendered,
+};
 
 /// The line, and what is on it where that is a value.
 pub(super) fn of(plan: &Plan, rendered: &Rendered, evidence: &Evidence) -> Option<(Place, Option<String>)> {
@@ -120,7 +122,7 @@ fn word(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use prodtest_rollout::watch::Subject as Whose;
+    use crate::watch::Subject as Whose;
     use serde_json::json;
 
     use super::*;

@@ -2,18 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use prodtest_rollout::backup::{BackupError, RestoreFacts, Secrets, read_file, restore as put_back};
+use crate::backup::{BackupError, RestoreFacts, Secrets, read_file, restore as put_back};
 
-use super::{Session, Step};
-use crate::facts::{RestoreSeen, Trouble};
+use super::{
+    Session, Stage, Step,
+    facts::{RestoreSeen, Trouble},
+};
 
 /// What the names of backups in files end with.
 const SUFFIX: &str = "prodtest-backup";
 
 /// Restores that backup, or the newest.
-pub(super) async fn restore(session: &mut Session<'_>, name: Option<&str>) -> Step {
+///
+/// # Errors
+/// When the cluster does not answer, or the gate is told to stop.
+pub async fn restore(session: &mut Session<'_>, name: Option<&str>) -> Step {
     let cluster = session.connect().await?;
-    session.started("restored");
+    session.started(Stage::Restored);
     let (plan, namespace) = (session.plan, session.plan.namespace());
     let restoring = async {
         let (kept_as, backup) = match &plan.backup_dir {
@@ -42,7 +47,7 @@ pub(super) async fn restore(session: &mut Session<'_>, name: Option<&str>) -> St
             })
         }
     });
-    session.finished("restored");
+    session.finished(Stage::Restored);
     Ok(())
 }
 

@@ -2,20 +2,21 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use prodtest_http::Client;
-use prodtest_rollout::{
+use crate::{
     apply::diff,
     helm::Document,
     identity::{Answer, Ask, VersionFacts, ask, list_pods, running},
     watch::RolloutVerdict,
 };
+use prodtest_http::Client;
 
 use tokio::time::{Instant, sleep};
 
-use super::{Hold, Session, Step, upgrade::Rendered};
-use crate::{
+use super::{
+    Hold, Session, Stage, Step,
     facts::{IdentitySeen, Trouble},
     plan::Plan,
+    upgrade::Rendered,
 };
 
 /// How often the version is asked for: behind a Service any of the pods may answer.
@@ -28,7 +29,10 @@ const PAUSE: Duration = Duration::from_millis(250);
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// Looks, where the rollout got there.
-pub(super) async fn look(session: &mut Session<'_>, hold: &Hold, rendered: &Rendered) -> Step {
+///
+/// # Errors
+/// When the gate is told to stop.
+pub async fn look(session: &mut Session<'_>, hold: &Hold, rendered: &Rendered) -> Step {
     let got_there = session
         .facts
         .rollout
@@ -37,7 +41,7 @@ pub(super) async fn look(session: &mut Session<'_>, hold: &Hold, rendered: &Rend
     if !got_there {
         return Ok(());
     }
-    session.started("identity");
+    session.started(Stage::Identity);
     let (digests, containers) = expected(session, rendered);
     let mut pods = Vec::new();
     for selector in rendered.documents.iter().filter(|document| !document.hook).filter_map(selector) {
@@ -46,28 +50,35 @@ pub(super) async fn look(session: &mut Session<'_>, hold: &Hold, rendered: &Rend
             Ok(listed) => pods.extend(listed),
             Err(error) => {
                 session.facts.identity = Some(Err(Trouble::unmeasured(error.to_string(), error.hint())));
-                session.finished("identity");
+                session.finished(Stage::Identity);
                 return Ok(());
             }
         }
     }
     session.facts.identity = Some(Ok(IdentitySeen { digests, containers, running: running(&pods) }));
-    let plan = session.plan;
-    if let (Some(at), Some(probe), Some(options)) = (&plan.version_at, &plan.probe, &session.means.service)
-        && let Ok(client) = Client::new(options.clone())
-        && let Ok(url) = probe.url.join(&at.path)
-    {
-        let asked = Ask { url, field: at.field.clone(), times: TIMES, timeout: ANSWER };
-        let asking = async {
-            match session.facts.probe {
-                Some(_) => ask(&client, &asked).await,
-                None => ask_settled(&client, &asked).await,
-            }
-        };
-        session.facts.version = Some(session.run.unless_stopped(asking).await?);
-    }
-    session.finished("identity");
+    session.facts.version = ask_version(session).await?;
+    session.finished(Stage::Identity);
     Ok(())
+}
+
+/// Asks the service which version it is, where the configuration says how.
+///
+/// # Errors
+/// When the gate is told to stop.
+pub async fn ask_version(session: &Session<'_>) -> Step<Option<VersionFacts>> {
+    let plan = session.plan;
+    let (Some(at), Some(probe), Some(options)) = (&plan.version_at, &plan.probe, &session.means.service) else {
+        return Ok(None);
+    };
+    let (Ok(client), Ok(url)) = (Client::new(options.clone()), probe.url.join(&at.path)) else { return Ok(None) };
+    let asked = Ask { url, field: at.field.clone(), times: TIMES, timeout: ANSWER };
+    let asking = async {
+        match session.facts.probe {
+            Some(_) => ask(&client, &asked).await,
+            None => ask_settled(&client, &asked).await,
+        }
+    };
+    Ok(Some(session.run.unless_stopped(asking).await?))
 }
 
 /// Asks a service that nobody has asked before: what stands before the pods learns of them a moment after they are ready,
@@ -115,7 +126,8 @@ pub(super) fn runs_the_image(plan: &Plan, documents: &[Document]) -> bool {
 }
 
 /// The label selector of a workload.
-fn selector(document: &Document) -> Option<String> {
+#[must_use]
+pub fn selector(document: &Document) -> Option<String> {
     let labels = document.object["spec"]["selector"]["matchLabels"].as_object()?;
     let labels: Vec<String> =
         labels.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?))).collect();
@@ -123,7 +135,8 @@ fn selector(document: &Document) -> Option<String> {
 }
 
 /// What the one set of objects has that the other has not.
-pub(super) fn difference(old: &[Document], new: &[Document]) -> String {
+#[must_use]
+pub fn difference(old: &[Document], new: &[Document]) -> String {
     let objects = |all: &[Document]| -> Vec<Document> { all.iter().filter(|one| !one.hook).cloned().collect() };
     let (old, new) = (objects(old), objects(new));
     let same = |one: &Document, other: &Document| one.kind == other.kind && one.name == other.name;

@@ -1,22 +1,26 @@
 //! Puts back what a run that did not come to its end has changed.
 
-use prodtest_rollout::{
+use crate::{
     helm::History,
     journal::{HelmState, Phase, Recovery, plan_recovery, plan_recovery_of_objects},
 };
 
 use super::{
-    Halt, Hold, Session, Step, verdicts,
+    Halt, Hold, Session, Stage, Step,
+    facts::{RecoverySeen, Trouble, UpgradeSeen},
+    verdicts,
     way::Way,
     way_back::{self, To},
 };
-use crate::facts::{RecoverySeen, Trouble, UpgradeSeen};
 
 /// `--recover`: that, and nothing else.
-pub(super) async fn only(session: &mut Session<'_>) -> Step {
+///
+/// # Errors
+/// When it cannot be begun, or the gate is told to stop.
+pub async fn only(session: &mut Session<'_>) -> Step {
     let cluster = session.connect().await?;
     let way = session.way().await?;
-    session.started("restored");
+    session.started(Stage::Restored);
     let mut hold = session.hold(cluster, way).await?;
     let went = recover(session, &mut hold, true).await;
     if let Some(seen) = &session.facts.recovery {
@@ -25,7 +29,7 @@ pub(super) async fn only(session: &mut Session<'_>) -> Step {
     }
     // The way back has its own end.
     if session.facts.way_back.is_none() {
-        session.finished("restored");
+        session.finished(Stage::Restored);
     }
     if let Some(Err(error)) = session.run.unless_overdue(hold.held.release()).await {
         session.facts.remarks.push(format!("the release could not be given back, and is free in 15 s: {error}"));
@@ -34,7 +38,10 @@ pub(super) async fn only(session: &mut Session<'_>) -> Step {
 }
 
 /// Before a deploy: what an earlier one left is put in order first.
-pub(super) async fn before(session: &mut Session<'_>, hold: &mut Hold) -> Step {
+///
+/// # Errors
+/// When it is in no state to be changed.
+pub async fn before(session: &mut Session<'_>, hold: &mut Hold) -> Step {
     recover(session, hold, false).await?;
     let Some(seen) = &session.facts.recovery else { return Ok(()) };
     if let Some(trouble) = seen.trouble.clone() {

@@ -1,50 +1,66 @@
-//! The end of a deploy: what is bad is undone, and what came of it is written down for whoever comes next.
+//! The end of a change: what is bad is undone, and what came of it is written down for whoever comes next.
 
 use std::time::Duration;
 
 use prodtest_gate::Outcome;
-use prodtest_rollout::{
-    helm::History,
-    journal::{Decision, Journal, Phase},
-};
-
 use tokio::time::timeout;
 
 use super::{
-    Halt, Hold, Session, Step,
+    Hold, Session,
     upgrade::SURE,
     verdicts,
     way::Way,
     way_back::{self, To},
 };
-use crate::{checks, section::OnFailure};
+use crate::{
+    helm::History,
+    journal::{Decision, Journal, Phase},
+};
 
 /// How long giving the release back may take.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Goes back if need be, writes down the verdict, and gives the release back. `went`: the journal of the change, if one
-/// was begun.
-pub(super) async fn settle(session: &mut Session<'_>, mut hold: Hold, went: Step<Option<Journal>>) -> Step {
-    let stopped = matches!(went, Err(Halt::Stopped(_)));
-    // What the journal says was begun, however it ended.
-    let journal = hold.kept.journal.clone().filter(|journal| {
-        journal.run == hold.held.holder.run && !matches!(journal.phase, Phase::Done | Phase::BackedUp)
-    });
-    if let Some(journal) = journal {
-        undo(session, &mut hold, journal, stopped).await;
-    }
-    release(session, hold).await;
-    went.map(|_| ())
+/// What is made of a change.
+#[derive(Clone, Debug)]
+pub struct Undo {
+    /// What is written down of the revision.
+    pub decision: Decision,
+    /// Why.
+    pub why: String,
+    /// Where the release goes back to, if it does.
+    pub to: Option<To>,
 }
 
-async fn undo(session: &mut Session<'_>, hold: &mut Hold, mut journal: Journal, stopped: bool) {
-    let judged = checks::judge(session.plan, &session.facts);
-    let failed = judged.iter().any(|judged| judged.outcome == Outcome::Failed);
-    let decision = match (failed, stopped || judged.iter().any(|judged| judged.outcome == Outcome::Undetermined)) {
+/// What the gate's checks say of what was seen so far: the decision, and what is against it.
+#[must_use]
+pub fn by_checks(session: &Session<'_>, stopped: bool) -> (Decision, String) {
+    let judged = session.eye.judge(&session.facts);
+    let any = |outcome| judged.iter().any(|judged| judged.outcome == outcome);
+    let decision = match (any(Outcome::Failed), stopped || any(Outcome::Undetermined)) {
         (true, _) => Decision::Failed,
         (false, true) => Decision::Undetermined,
         (false, false) => Decision::Passed,
     };
+    let against = judged.iter().filter(|judged| judged.outcome.blocks());
+    let against: Vec<String> = against.map(|judged| format!("{} {}", judged.id, judged.outcome)).collect();
+    (decision, against.join(", "))
+}
+
+/// Goes back if that is to be, and writes down the verdicts. Nothing is done where the journal has no change of this run
+/// under way. `stopped`: the gate was told to stop, and has only a moment.
+pub async fn undo(
+    session: &mut Session<'_>,
+    hold: &mut Hold,
+    stopped: bool,
+    decide: impl FnOnce(&Session<'_>, &Journal) -> Undo,
+) {
+    // What the journal says was begun, however it ended.
+    let journal = hold.kept.journal.clone().filter(|journal| {
+        journal.run == hold.held.holder.run && !matches!(journal.phase, Phase::Done | Phase::BackedUp)
+    });
+    let Some(mut journal) = journal else { return };
+    let Undo { decision, why, to } = decide(session, &journal);
+    session.facts.decided_ms = Some(session.now_ms());
     // Whoever took the lock puts things back by what the journal says.
     if let Some(Err(standing)) = session.run.unless_overdue(hold.held.sure(SURE)).await {
         session.facts.remarks.push(format!("the lock on the release was lost, and nothing is put back: {standing:?}"));
@@ -62,15 +78,9 @@ async fn undo(session: &mut Session<'_>, hold: &mut Hold, mut journal: Journal, 
     let untouched = history
         .as_ref()
         .is_some_and(|history| history.newest().map_or(0, |newest| newest.number) <= journal.from.unwrap_or(0));
-    if (failed || stopped) && !untouched && session.plan.on_failure == OnFailure::Rollback {
+    if let Some(to) = to.filter(|_| !untouched) {
         journal.phase = Phase::RollingBack;
         write(session, hold, &journal).await;
-        let good = session.facts.before.as_ref().and_then(|before| before.good.as_ref());
-        let to = match (good, journal.from) {
-            (Some((good, _)), _) => To::Revision(*good),
-            (None, Some(from)) => To::Revision(from),
-            (None, None) => To::Nothing,
-        };
         way_back::go(session, hold, to, stopped).await;
     }
     let back = session.facts.way_back.as_ref();
@@ -79,8 +89,17 @@ async fn undo(session: &mut Session<'_>, hold: &mut Hold, mut journal: Journal, 
         journal.phase = Phase::Done;
         write(session, hold, &journal).await;
     }
-    verdicts::of_this_run(session, hold, history.as_ref(), decision).await;
+    verdicts::of_this_run(session, hold, history.as_ref(), decision, why).await;
     verdicts::of_rollback(session, hold, history.as_ref()).await;
+}
+
+/// Writes down that nothing is left to do.
+pub async fn done(session: &mut Session<'_>, hold: &mut Hold) {
+    if let Some(mut journal) = hold.kept.journal.clone() {
+        journal.phase = Phase::Done;
+        write(session, hold, &journal).await;
+        hold.kept.journal = Some(journal);
+    }
 }
 
 async fn write(session: &mut Session<'_>, hold: &Hold, journal: &Journal) {
@@ -90,7 +109,8 @@ async fn write(session: &mut Session<'_>, hold: &Hold, journal: &Journal) {
     }
 }
 
-async fn release(session: &mut Session<'_>, hold: Hold) {
+/// Gives the release back.
+pub async fn release(session: &mut Session<'_>, hold: Hold) {
     // A moment of its own: the undoing of a run that was told to stop may have used up all of its time.
     if let Ok(Err(error)) = timeout(LAST, hold.held.release()).await {
         session.facts.remarks.push(format!("the release could not be given back, and is free in 15 s: {error}"));

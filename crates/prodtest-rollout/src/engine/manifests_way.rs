@@ -7,14 +7,14 @@ mod applying;
 mod back;
 mod read;
 
-use prodtest_gate::Place;
-use prodtest_kube::Cluster;
-use prodtest_rollout::{
+use crate::{
     apply::{Applier, Manner, Outcome, Reference, diff},
     helm::Document,
     journal::Numbers,
     trace::{ChartFiles, Sources, Subject, trace},
 };
+use prodtest_gate::Place;
+use prodtest_kube::Cluster;
 use serde_json::Value;
 
 pub(super) use applying::Applying;
@@ -22,10 +22,10 @@ pub(super) use back::back;
 
 use super::{
     Halt, Hold, Session, Step,
+    facts::{Before, Trouble, UpgradeSeen},
     upgrade::{Rendered, digest},
     way::{Failure, Way},
 };
-use crate::facts::{Before, Trouble, UpgradeSeen};
 
 /// Reads them, notes what is there, and asks the cluster whether it would take them. Nothing is changed.
 pub(super) async fn render(session: &mut Session<'_>, hold: &Hold) -> Step<Rendered> {
@@ -37,7 +37,10 @@ pub(super) async fn render(session: &mut Session<'_>, hold: &Hold) -> Step<Rende
 }
 
 /// Tells what they would change.
-pub(super) async fn dry_run(session: &mut Session<'_>, cluster: &Cluster) -> Step {
+///
+/// # Errors
+/// When they cannot be read, or the cluster would not take them.
+pub async fn dry_run(session: &mut Session<'_>, cluster: &Cluster) -> Step {
     let rendered = read(session)?;
     let live = live(session, cluster, &rendered).await?;
     let would_be = tried(session, cluster, &rendered).await?;

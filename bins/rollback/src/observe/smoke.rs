@@ -1,0 +1,88 @@
+//! The smoke gate, called as a program of its own: a gate knows no other, but for its record.
+
+use std::{path::Path, time::Duration};
+
+use prodtest_gate::{Outcome, RunRecord};
+use prodtest_process::{program, run_until};
+use prodtest_rollout::engine::{Session, Step};
+use tokio::time::sleep;
+
+use crate::{facts::SmokeSeen, plan::SmokePlan};
+
+/// The program.
+const PROGRAM: &str = "prodtest-smoke";
+/// How long it may take.
+const LIMIT: Duration = Duration::from_secs(600);
+/// What is meant for this gate and not for that one: it would write its outputs in place of ours, or leave checks out.
+const NOT_FOR_IT: [&str; 11] = [
+    "GITHUB_ACTIONS",
+    "GITHUB_OUTPUT",
+    "GITHUB_STEP_SUMMARY",
+    "GITLAB_CI",
+    "PRODTEST_ALLOW_UNDETERMINED",
+    "PRODTEST_DRY_RUN",
+    "PRODTEST_EXPECT_VERSION",
+    "PRODTEST_ONLY",
+    "PRODTEST_REPLAY",
+    "PRODTEST_SKIP",
+    "PRODTEST_TIMEOUT",
+];
+
+/// Plays the scenarios.
+pub(super) async fn play(session: &Session<'_>, plan: &SmokePlan) -> Step<SmokeSeen> {
+    // Beside this program, where it was installed with it; else where the system looks.
+    let beside = std::env::current_exe().ok().map(|own| own.with_file_name(PROGRAM)).filter(|path| path.is_file());
+    let name = beside.map_or_else(|| PROGRAM.to_owned(), |path| path.display().to_string());
+    let mut command = program(&name, &plan.arguments);
+    command.args(["--format", "human", "--publish", "never"]);
+    for name in NOT_FOR_IT {
+        command.env_remove(name);
+    }
+    let run = session.run.clone();
+    let given_up = async move {
+        tokio::select! {
+            stop = run.until_stopped() => stop.to_string(),
+            () = sleep(LIMIT) => format!("it had not ended after {} s", LIMIT.as_secs()),
+        }
+    };
+    let ended = run_until(command, given_up).await;
+    if let Some(stop) = session.run.stopped() {
+        return Err(stop.into());
+    }
+    Ok(match ended {
+        Err(error) => SmokeSeen {
+            trouble: Some(format!("{error}\nhint: install it beside this gate, or say `rollback: {{ smoke: false }}`")),
+            ..SmokeSeen::default()
+        },
+        Ok(done) => read(&plan.out.join("smoke.run.json")).unwrap_or_else(|why| SmokeSeen {
+            trouble: Some(format!("the smoke gate has no record: {why}; it said: {}", last(&done.said()))),
+            ..SmokeSeen::default()
+        }),
+    })
+}
+
+fn read(path: &Path) -> Result<SmokeSeen, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let record: RunRecord = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let of =
+        |outcome: Outcome| record.checks.iter().filter(move |check| check.outcome == outcome && check.pardon.is_none());
+    let first = |check: &prodtest_gate::CheckRecord| {
+        let id = &check.check.id;
+        match record.findings_of(id).next() {
+            Some(finding) => format!("{id}: {}", finding.message),
+            None => id.to_string(),
+        }
+    };
+    Ok(SmokeSeen {
+        verdict: Some(record.verdict),
+        passed: of(Outcome::Passed).count(),
+        failed: of(Outcome::Failed).map(first).collect(),
+        undetermined: of(Outcome::Undetermined).map(|check| check.check.id.to_string()).collect(),
+        trouble: None,
+    })
+}
+
+/// The last line.
+fn last(said: &str) -> &str {
+    said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing")
+}

@@ -1,0 +1,228 @@
+//! Where back is, and whether one can still get there.
+
+use std::collections::BTreeSet;
+
+use prodtest_image::{ImageFacts, Reference};
+use prodtest_rollout::{
+    engine::{Halt, Hold, Session, Step, facts::Trouble, migrations},
+    helm::{Document, History, Manifest, Release, Status},
+    journal::{Decision, Kept},
+    way_back::{of_helm_alone, previous},
+};
+
+use crate::{
+    facts::{Crossed, TargetSeen},
+    plan::Target,
+};
+
+use super::Beside;
+
+/// A revision, and why that one.
+pub(super) struct Chosen {
+    pub(super) revision: u32,
+    pub(super) why: String,
+}
+
+/// The revision that a person means.
+pub(super) fn resolve(target: &Target, history: &History, kept: &Kept) -> Result<Chosen, Trouble> {
+    let Some(newest) = history.newest().map(|newest| newest.number) else {
+        let hint = "look at `helm list`; a release by plain manifests is gone back from with `manifests` configured";
+        return Err(Trouble::measured("no-release", "there is no such release", Some(hint.to_owned())));
+    };
+    let none = |message: String| Trouble::measured("no-good-revision", message, None);
+    match target {
+        Target::Previous => {
+            let choice = previous(history, kept).map_err(|none_good| none(none_good.to_string()))?;
+            Ok(Chosen { revision: choice.revision, why: choice.why.to_string() })
+        }
+        Target::Revision(number) if *number == newest => Err(none(format!("revision {number} is the one that runs"))),
+        Target::Revision(number) => {
+            let revision = history.revisions.iter().find(|one| one.number == *number);
+            match revision.map(|one| &one.release) {
+                None => {
+                    let there: Vec<String> = history.revisions.iter().map(|one| one.number.to_string()).collect();
+                    let there = there.join(", ");
+                    Err(none(format!("Helm has no revision {number}, or has pruned it; it has {there}")))
+                }
+                Some(Err(unreadable)) => Err(none(unreadable.to_string())),
+                Some(Ok(release)) if !release.status.is_whole() => {
+                    Err(none(format!("revision {number} is {}: it was never whole", release.status)))
+                }
+                Some(Ok(_)) => Ok(Chosen { revision: *number, why: recorded(kept, *number) }),
+            }
+        }
+        Target::Version(version) => {
+            let of_it = |number: &u32| {
+                let release = history.release(*number).filter(|release| release.status.is_whole());
+                release.is_some_and(|release| is_version(release, kept, version))
+            };
+            let earlier: Vec<u32> = history.statuses().iter().map(|(number, _)| *number).filter(of_it).collect();
+            let found = earlier.iter().rev().find(|number| **number != newest);
+            match found {
+                Some(number) => {
+                    Ok(Chosen { revision: *number, why: format!("version {version}, {}", recorded(kept, *number)) })
+                }
+                None if earlier.contains(&newest) => Err(none(format!("version {version} is the one that runs"))),
+                None => Err(none(format!("no revision that Helm has is version {version}"))),
+            }
+        }
+    }
+}
+
+/// What a gate wrote down of it.
+fn recorded(kept: &Kept, number: u32) -> String {
+    match kept.verdicts.get(&number).map(|verdict| (verdict.verdict, &verdict.why)) {
+        None => "of which nothing is recorded".to_owned(),
+        Some((Decision::Passed, _)) => "which a gate found good".to_owned(),
+        Some((Decision::Failed, why)) => format!("which a gate found bad: {why}"),
+        Some((Decision::Undetermined, why)) => format!("of which it is not known whether it was good: {why}"),
+    }
+}
+
+fn is_version(release: &Release, kept: &Kept, version: &str) -> bool {
+    let said = kept.verdicts.get(&release.revision).and_then(|verdict| verdict.version.as_deref());
+    let tagged = || {
+        let manifest = Manifest::of(release).unwrap_or_default();
+        let tags = manifest.documents.iter().filter(|document| !document.hook).flat_map(containers);
+        tags.filter_map(|(_, image)| image.parse::<Reference>().ok()).any(|image| image.tag() == Some(version))
+    };
+    said == Some(version) || release.chart.app_version == version || tagged()
+}
+
+/// The containers of a workload, by name and image.
+fn containers(document: &Document) -> Vec<(String, String)> {
+    let spec = &document.object["spec"]["template"]["spec"];
+    let all = ["initContainers", "containers"].into_iter().flat_map(|key| spec[key].as_array().into_iter().flatten());
+    let word = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    all.filter_map(|container| Some((word(&container["name"])?, word(&container["image"])?))).collect()
+}
+
+/// Looks whether that revision can be gone back to. The gate goes on only where nothing speaks against it.
+pub(super) async fn look(
+    session: &mut Session<'_>,
+    beside: &mut Beside<'_>,
+    hold: &Hold,
+    history: &History,
+    chosen: Result<Chosen, Trouble>,
+) -> Step<u32> {
+    let asked = match chosen {
+        Ok(chosen) => ask(session, beside, hold, history, chosen).await?,
+        Err(trouble) => Err(trouble),
+    };
+    let revision = asked.as_ref().ok().map(|seen| seen.revision);
+    beside.facts.target = Some(asked);
+    let judged = crate::checks::target::judge(beside.plan, &beside.facts);
+    match revision.filter(|_| judged.outcome == prodtest_gate::Outcome::Passed) {
+        Some(revision) => Ok(revision),
+        None => Err(Halt::Told),
+    }
+}
+
+async fn ask(
+    session: &Session<'_>,
+    beside: &Beside<'_>,
+    hold: &Hold,
+    history: &History,
+    chosen: Chosen,
+) -> Step<Result<TargetSeen, Trouble>> {
+    let unreadable =
+        |why: String| Trouble::unmeasured(format!("revision {} cannot be read: {why}", chosen.revision), None);
+    let Some(release) = history.release(chosen.revision) else {
+        return Ok(Err(unreadable("Helm's record is broken".to_owned())));
+    };
+    let manifest = match Manifest::of(release) {
+        Ok(manifest) => manifest,
+        Err(error) => return Ok(Err(unreadable(error.to_string()))),
+    };
+    let mut seen = TargetSeen {
+        revision: chosen.revision,
+        why: chosen.why,
+        version: hold.kept.verdicts.get(&chosen.revision).and_then(|verdict| verdict.version.clone()),
+        helm_alone: of_helm_alone(history),
+        migrations: crossed(beside, hold, history, chosen.revision),
+        ..TargetSeen::default()
+    };
+    let documents: Vec<&Document> = manifest.documents.iter().filter(|document| !document.hook).collect();
+    images(session, &documents, &mut seen).await?;
+    Ok(Ok(seen))
+}
+
+/// Asks the registry for what these run, as far as it is the one that is configured.
+pub(super) async fn images(session: &Session<'_>, documents: &[&Document], seen: &mut TargetSeen) -> Step {
+    let (Some(registry), Some(image)) = (&session.means.registry, &session.plan.image) else { return Ok(()) };
+    let Ok(repository) = image.repository.parse::<Reference>() else { return Ok(()) };
+    let (mut asked, mut others) = (BTreeSet::new(), BTreeSet::new());
+    for (name, image) in documents.iter().flat_map(|document| containers(document)) {
+        match image.parse::<Reference>() {
+            Ok(reference) if reference.registry() == repository.registry() => {
+                if reference.repository() == repository.repository() {
+                    seen.containers.push(name);
+                }
+                asked.insert(image);
+            }
+            Ok(_) => {
+                others.insert(format!("`{image}`, of another registry"));
+            }
+            Err(error) => {
+                others.insert(format!("`{image}`: {error}"));
+            }
+        }
+    }
+    seen.not_asked = others.into_iter().collect();
+    for image in asked {
+        let Ok(reference) = image.parse::<Reference>() else { continue };
+        let asking = async { tokio::join!(registry.resolve(&reference), registry.control(&reference)) };
+        let (resolved, control) = session.run.unless_stopped(asking).await?;
+        seen.images.push(ImageFacts::of(&reference, resolved));
+        seen.control = seen.control.take().or_else(|| control.err().map(|error| error.to_string()));
+    }
+    Ok(())
+}
+
+/// The migrations between that revision and the one that runs; none where nobody says where they are.
+fn crossed(beside: &Beside<'_>, hold: &Hold, history: &History, revision: u32) -> Option<Result<Vec<Crossed>, String>> {
+    let folder = beside.plan.change.migrations.as_ref()?;
+    let newest = history.newest()?.number;
+    if newest == revision {
+        return Some(Ok(Vec::new()));
+    }
+    let of = |number: u32| {
+        let migration = hold.kept.verdicts.get(&number).and_then(|verdict| verdict.migration.clone());
+        migration.ok_or_else(|| format!("nobody wrote down which migrations revision {number} was deployed with"))
+    };
+    let between = || {
+        let (then, now) = (of(revision)?, of(newest)?);
+        if then == now {
+            return Ok(Vec::new());
+        }
+        let names =
+            migrations::names(folder).map_err(|error| format!("`{}` cannot be read: {error}", folder.display()))?;
+        let between = migrations::between(&names, &then, &now);
+        let between = between.ok_or_else(|| {
+            format!("the migrations between `{then}` and `{now}` are not all in `{}`", folder.display())
+        })?;
+        let crossed =
+            |name: &str| Crossed { name: name.to_owned(), has_way_back: migrations::has_way_back(&names, name) };
+        Ok(between.into_iter().map(crossed).collect())
+    };
+    Some(between())
+}
+
+/// The revision that runs, which a drill comes back to; it must be good, or coming back proves nothing.
+pub(super) fn of_drill(history: &History, kept: &Kept) -> Result<Chosen, Trouble> {
+    let Some(newest) = history.newest() else {
+        return Err(Trouble::measured("no-release", "there is no release to drill with", None));
+    };
+    let number = newest.number;
+    let bad = |message: String| Trouble::measured("no-good-revision", message, None);
+    match &newest.release {
+        Err(error) => Err(Trouble::unmeasured(error.to_string(), None)),
+        Ok(release) if release.status != Status::Deployed => {
+            Err(bad(format!("revision {number} is {}: there is nothing to come back to", release.status)))
+        }
+        Ok(_) => match kept.verdicts.get(&number).map(|verdict| (verdict.verdict, &verdict.why)) {
+            Some((Decision::Failed, why)) => Err(bad(format!("revision {number} was found bad: {why}"))),
+            _ => Ok(Chosen { revision: number, why: format!("the one that runs, {}", recorded(kept, number)) }),
+        },
+    }
+}

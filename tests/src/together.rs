@@ -40,11 +40,11 @@ pub fn is_wanted(name: &str) -> bool {
 }
 
 /// Does every fault of a gate's table to a release, so many at once, and those that others would feel alone; `run` is told of
-/// the fault and gives what the gate made of it.
+/// the fault and gives what the gate made of it, and what else is not as it must be.
 ///
 /// # Panics
 /// When one did not turn out as the table has it, with all that the gate said of each.
-pub fn every_fault(gate: &str, number: usize, run: impl Fn(&Fault, &Specimen) -> Done + Sync) {
+pub fn every_fault(gate: &str, number: usize, run: impl Fn(&Fault, &Specimen) -> (Done, Vec<String>) + Sync) {
     let table = FaultTable::of(gate);
     let wanted = table.faults.iter().filter(|fault| is_wanted(&fault.name)).map(|fault| match &fault.how {
         How::Specimen(specimen) => (fault, specimen),
@@ -52,8 +52,9 @@ pub fn every_fault(gate: &str, number: usize, run: impl Fn(&Fault, &Specimen) ->
     });
     let attempt = |(fault, specimen): (&Fault, &Specimen)| {
         let begun = Instant::now();
-        let done = run(fault, specimen);
-        let differences = fault.differences(gate, &done);
+        let (done, others) = run(fault, specimen);
+        let mut differences = fault.differences(gate, &done);
+        differences.extend(others);
         let word = if differences.is_empty() { "ok" } else { "WRONG" };
         #[expect(clippy::print_stdout, reason = "what a test prints is captured, and shown where it fails")]
         {

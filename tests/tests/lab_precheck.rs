@@ -36,7 +36,7 @@ fn lab_precheck_every_fault_turns_exactly_its_checks_red() {
         if !specimen.was.is_empty() {
             release.deploy(&specimen.was.clone().into()).expect("Godel");
         }
-        upset::while_upset(&release, specimen)
+        (upset::while_upset(&release, specimen), Vec::new())
     });
 }
 

@@ -27,7 +27,7 @@ fn lab_verify_every_fault_turns_exactly_its_checks_red() {
     every_fault("verify", SIDE_BY_SIDE, |fault, specimen| {
         let release = Release::prepare(&lab, &format!("faults-{}", fault.name), specimen.image_with_faults);
         upset::deploy(&release, &specimen.was.clone().into());
-        upset::while_upset(&release, specimen)
+        (upset::while_upset(&release, specimen), Vec::new())
     });
 }
 

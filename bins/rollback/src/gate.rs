@@ -48,6 +48,8 @@ impl Gate for Rollback {
 
     fn remarks(plan: &Plan, facts: &Facts) -> Vec<String> {
         let mut remarks = facts.change.remarks.clone();
+        let resort = facts.change.way_back.as_ref().and_then(|way| way.resort.as_ref());
+        remarks.extend(resort.map(|resort| format!("the release is back where it was: {resort}")));
         remarks.extend(
             facts.change.diff.iter().filter(|diff| diff.is_empty()).map(|_| "nothing would be changed".to_owned()),
         );

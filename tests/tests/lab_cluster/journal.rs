@@ -184,6 +184,7 @@ fn lab_cluster_a_journal_is_kept_beside_what_others_keep_and_garbage_is_not_over
         verdict: Decision::Failed,
         version: Some("1.2.3".to_owned()),
         digest: None,
+        migration: None,
         at: "2026-01-01T00:00:00Z".parse().expect("a time"),
         gate: "deploy".to_owned(),
         why: "the image is not there".to_owned(),

@@ -64,14 +64,19 @@ impl<'a> Installed<'a> {
     /// The deploy gate with these values over those that are there; with the image's own tag, where no arguments say
     /// otherwise.
     pub(crate) fn gate(&self, values: &Value, arguments: &[String]) -> GateCommand {
-        let gate = GateCommand::new("deploy")
-            .args(["--config", "tests/specimen/prodtest.yaml", "--env", "lab"])
-            .args(self.target().expect("an ingress"))
-            .args(self.deploy_target(Helm::Three, values).expect("a registry"));
+        let gate = self.gate_called("deploy", values);
         match arguments {
             [] => gate.args(["--tag", repo::VERSION]),
             some => gate.args(some),
         }
+    }
+
+    /// A gate that changes the release, with these values over those that are there.
+    pub(crate) fn gate_called(&self, gate: &str, values: &Value) -> GateCommand {
+        GateCommand::new(gate)
+            .args(["--config", "tests/specimen/prodtest.yaml", "--env", "lab"])
+            .args(self.target().expect("an ingress"))
+            .args(self.deploy_target(Helm::Three, values).expect("a registry"))
     }
 
     /// What there is now.

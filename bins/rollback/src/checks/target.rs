@@ -97,13 +97,11 @@ fn migrations(plan: &Plan, seen: &TargetSeen, findings: &mut Vec<Finding>, unkno
 
 fn evidence(seen: &TargetSeen) -> Vec<Evidence> {
     let helm = match seen.helm_alone {
-        Some(revision) => format!("revision {revision}"),
+        Some(revision) => format!("to revision {revision}"),
         None => "nowhere".to_owned(),
     };
-    let mut evidence = vec![
-        Evidence::new("goes back to", Quantity::Text(format!("revision {}, {}", seen.revision, seen.why))),
-        Evidence::new("`helm rollback` alone would go to", Quantity::Text(helm)),
-    ];
+    let back = format!("revision {}, {}; `helm rollback` alone would go {helm}", seen.revision, seen.why);
+    let mut evidence = vec![Evidence::new("goes back to", Quantity::Text(back))];
     evidence.extend(seen.images.iter().flat_map(prodtest_image::ImageFacts::evidence));
     if !seen.not_asked.is_empty() {
         evidence.push(Evidence::new("images not asked about", Quantity::Text(seen.not_asked.join(", "))));

@@ -1,7 +1,9 @@
 //! Keeps what the release has in the cluster before anything is changed.
 
+use std::path::Path;
+
 use crate::{
-    backup::{BackupError, Secrets, collect, write_file},
+    backup::{Backup, BackupError, Secrets, collect, read_file, write_file},
     helm::{History, Manifest},
 };
 use serde_json::Value;
@@ -93,4 +95,29 @@ async fn store(session: &mut Session<'_>, hold: &Hold, objects: &[Value], helm: 
 fn refused<T>(session: &mut Session<'_>, trouble: Trouble) -> Step<T> {
     session.facts.backup = Some(Err(trouble));
     Err(Halt::Told)
+}
+
+/// The backup that the journal names: a file where it was kept in a folder, else a Secret.
+///
+/// # Errors
+/// When it names none, or that cannot be read.
+pub(super) async fn kept(session: &Session<'_>, hold: &Hold) -> Result<Backup, Trouble> {
+    let Some(name) = hold.kept.journal.as_ref().and_then(|journal| journal.backup.clone()) else {
+        return Err(Trouble::unmeasured("the journal names no backup to go back to", None));
+    };
+    let read = if name.contains('/') {
+        read_file(Path::new(&name))
+    } else {
+        Secrets::new(&hold.cluster, session.plan.namespace(), &session.plan.release).read(Some(&name)).await
+    };
+    read.map_err(|error| trouble_of(&error))
+}
+
+/// What went wrong with a backup that is to be put back.
+pub(super) fn trouble_of(error: &BackupError) -> Trouble {
+    let (message, hint) = (error.to_string(), error.hint());
+    match error {
+        BackupError::Cluster(_) => Trouble::unmeasured(message, hint),
+        _ => Trouble::measured("backup", message, hint),
+    }
 }

@@ -85,7 +85,7 @@ pub async fn undo(
     }
     let back = session.facts.way_back.as_ref();
     // A rollback that was only asked for is not seen through: whoever recovers looks again.
-    if back.is_none_or(|back| back.trouble.is_none()) {
+    if back.is_none_or(|back| back.trouble.is_none() || back.resort.is_some()) {
         journal.phase = Phase::Done;
         write(session, hold, &journal).await;
     }

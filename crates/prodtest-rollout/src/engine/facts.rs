@@ -226,6 +226,9 @@ pub struct WayBack {
     /// What kept it from its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
+    /// What it took in the end, where Helm did not go back when it was told to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resort: Option<String>,
     /// What the cluster made of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutFacts>,

@@ -106,7 +106,7 @@ async fn recover(session: &mut Session<'_>, hold: &mut Hold, asked: bool) -> Ste
             seen.rollout = rollout;
         }
     }
-    let is_back = session.facts.way_back.as_ref().is_none_or(|way| way.trouble.is_none());
+    let is_back = session.facts.way_back.as_ref().is_none_or(|way| way.trouble.is_none() || way.resort.is_some());
     if is_back && !matches!(recovery, Recovery::Nothing | Recovery::Wait(_) | Recovery::Refuse { .. }) {
         verdicts::of_cut_off(session, hold, &history).await;
         verdicts::of_rollback(session, hold, Some(&history)).await;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use crate::{
-    backup::compare,
-    helm::{Ended, Helm, History, Manifest, Status},
+    backup::{compare, restore},
+    helm::{Ended, Helm, HelmProblem, History, Manifest, Status},
     watch::{Aim, Follow, Noted, RolloutFacts, Tracker, Watch},
 };
 use tokio::{sync::watch, time::Instant, time::timeout};
 
 use super::{
-    Hold, Session, Stage, Step,
+    Hold, Session, Stage, Step, backup,
     facts::{Trouble, WayBack},
     helm_way, manifests_way,
     way::Way,
@@ -72,6 +72,14 @@ async fn go_and_look(session: &Session<'_>, hold: &Hold, helm: &Helm, to: To, in
     let mut live = if in_a_hurry { None } else { watching.await.ok() };
     let noted = live.as_ref().map(|live| Noted::of(&live.state()));
     let began = Instant::now();
+    // Helm may prune it when it goes back to it.
+    let before = match to {
+        To::Revision(revision) => {
+            let history = History::read(&hold.cluster, plan.namespace(), release).await;
+            history.ok().and_then(|history| history.release(revision).cloned())
+        }
+        To::Nothing => None,
+    };
     let mut running = match to {
         To::Revision(revision) => helm.rollback(release, revision, plan.hook_timeout.0),
         To::Nothing => helm.uninstall(release, plan.hook_timeout.0),
@@ -79,7 +87,12 @@ async fn go_and_look(session: &Session<'_>, hold: &Hold, helm: &Helm, to: To, in
     let ended = running.wait().await;
     if !matches!(ended, Ended::Done(_)) {
         way.trouble = Some(Trouble { rule: "helm".to_owned(), ..helm_way::trouble(&ended) });
-        return;
+        // Half way back is nowhere, so that is told of, and is no reason to stay there.
+        let To::Revision(revision) = to else { return };
+        way.resort = last_resort(session, hold, helm, revision, &ended).await;
+        if way.resort.is_none() {
+            return;
+        }
     }
     let history = match History::read(&hold.cluster, plan.namespace(), release).await {
         Ok(history) => history,
@@ -103,8 +116,8 @@ async fn go_and_look(session: &Session<'_>, hold: &Hold, helm: &Helm, to: To, in
         }
         return;
     };
-    let (Some(now), Some(then)) = (newest.and_then(|newest| newest.release.as_ref().ok()), history.release(revision))
-    else {
+    let then = before.as_ref().or_else(|| history.release(revision));
+    let (Some(now), Some(then)) = (newest.and_then(|newest| newest.release.as_ref().ok()), then) else {
         way.trouble = Some(Trouble::unmeasured("Helm's record of the release cannot be read", None));
         return;
     };
@@ -134,6 +147,25 @@ async fn go_and_look(session: &Session<'_>, hold: &Hold, helm: &Helm, to: To, in
             Some(format!("look at the pods, or {}", session.recover_command())),
         ));
     }
+}
+
+/// Goes back where Helm did not: without the chart's hooks; and where it has no such revision any more, with its record of
+/// it from the backup. Tells what it took, if it did.
+async fn last_resort(session: &Session<'_>, hold: &Hold, helm: &Helm, to: u32, ended: &Ended) -> Option<String> {
+    let release = session.plan.release.as_str();
+    let Ended::Failed { problem, .. } = ended else { return None };
+    let took = match problem {
+        // The same would come of it.
+        HelmProblem::Unreachable(_) | HelmProblem::InProgress | HelmProblem::Unsupported(_) => return None,
+        HelmProblem::NotFound(_) => {
+            let backup = backup::kept(session, hold).await.ok()?;
+            restore(&hold.cluster, &backup, session.plan.namespace()).await.ok()?;
+            format!("Helm had no revision {to} any more, and its record was put back from the backup")
+        }
+        _ => "in the end Helm was told to leave out the chart's hooks".to_owned(),
+    };
+    let again = helm.rollback_without_hooks(release, to).wait().await;
+    matches!(again, Ended::Done(_)).then_some(took)
 }
 
 /// What runs of the newest revision, where nothing is to be changed: that Helm is done with it says nothing of its pods.

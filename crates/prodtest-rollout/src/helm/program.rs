@@ -231,6 +231,13 @@ impl Helm {
         self.run(words.to_vec(), None, Prints::Text)
     }
 
+    /// The same, and the hooks of the chart are not run: the last resort where one of them keeps Helm from going back.
+    #[must_use]
+    pub fn rollback_without_hooks(&self, release: &str, revision: u32) -> Running {
+        let words = ["rollback", "--no-hooks", "--", release, &revision.to_string()].map(OsString::from);
+        self.run(words.to_vec(), None, Prints::Text)
+    }
+
     /// Takes the release away. Ends with a text.
     #[must_use]
     pub fn uninstall(&self, release: &str, hooks: Duration) -> Running {

@@ -1,10 +1,10 @@
 //! The way back of plain manifests: what is in the backup is put back, and what it says was not there goes.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use crate::{
     apply::{Applier, Reference, Removed},
-    backup::{Backup, BackupError, Secrets, read_file, restore},
+    backup::{Backup, restore},
     watch::{Aim, Follow, Kind, Noted, Subject, Tracker, Watch},
 };
 use tokio::{
@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::engine::{
     Hold, Session,
+    backup::{kept, trouble_of},
     facts::{Trouble, WayBack},
     way_back::To,
 };
@@ -24,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Goes back to the backup that the journal names. In a hurry, the pods are not waited for.
 pub(in crate::engine) async fn back(session: &Session<'_>, hold: &Hold, to: To, in_a_hurry: bool, way: &mut WayBack) {
     let (plan, began) = (session.plan, Instant::now());
-    let backup = match read(session, hold).await {
+    let backup = match kept(session, hold).await {
         Ok(backup) => backup,
         Err(trouble) => {
             way.trouble = Some(trouble);
@@ -41,7 +42,7 @@ pub(in crate::engine) async fn back(session: &Session<'_>, hold: &Hold, to: To, 
             way.differences.extend(facts.differences.iter().map(ToString::to_string));
         }
         Err(error) => {
-            way.trouble = Some(trouble(&error));
+            way.trouble = Some(trouble_of(&error));
             return;
         }
     }
@@ -70,27 +71,6 @@ pub(in crate::engine) async fn back(session: &Session<'_>, hold: &Hold, to: To, 
     } else {
         way.trouble =
             Some(Trouble::unmeasured("the objects were put back, and nobody could see what came of it", None));
-    }
-}
-
-/// The backup that the journal names: a file where it was kept in a folder, else a Secret.
-async fn read(session: &Session<'_>, hold: &Hold) -> Result<Backup, Trouble> {
-    let Some(name) = hold.kept.journal.as_ref().and_then(|journal| journal.backup.clone()) else {
-        return Err(Trouble::unmeasured("the journal names no backup to go back to", None));
-    };
-    let read = if name.contains('/') {
-        read_file(Path::new(&name))
-    } else {
-        Secrets::new(&hold.cluster, session.plan.namespace(), &session.plan.release).read(Some(&name)).await
-    };
-    read.map_err(|error| trouble(&error))
-}
-
-fn trouble(error: &BackupError) -> Trouble {
-    let (message, hint) = (error.to_string(), error.hint());
-    match error {
-        BackupError::Cluster(_) => Trouble::unmeasured(message, hint),
-        _ => Trouble::measured("backup", message, hint),
     }
 }
 

@@ -1,0 +1,116 @@
+//! `to previous`, over histories that Helm alone would go back wrongly in.
+
+use prodtest_gate::Outcome;
+use prodtest_tests::shared;
+use serde_json::{Value, json};
+use xtask::{
+    lab::godel::{Helm, merge},
+    sh,
+};
+
+use crate::{
+    drilled::names,
+    specimen::{Installed, NAME},
+};
+
+/// What a history is made of.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// The deploy gate finds it good.
+    Good,
+    /// The deploy gate is told to leave it, and finds it bad.
+    Bad,
+    /// By Helm alone, and doomed: Helm calls it deployed.
+    Unjudged,
+}
+
+/// What tells one revision from another.
+fn stamp(number: usize) -> Value {
+    json!({ "stamp": format!("revision-{number}") })
+}
+
+/// Makes a history, from revision 2 on.
+fn make(installed: &Installed<'_>, steps: &[Step]) {
+    for (number, step) in steps.iter().enumerate() {
+        let mut values = stamp(number + 2);
+        match step {
+            Step::Good => {
+                // What was doomed before is not to be reused.
+                merge(&mut values, &json!({ "arguments": [] }));
+                let _ = installed.gate(&values, &[]).run().expect_code(0);
+            }
+            Step::Bad => {
+                merge(&mut values, &json!({ "arguments": ["--no-such-flag"] }));
+                let words = ["--tag", "0.1.0", "--on-failure", "keep"].map(str::to_owned);
+                let _ = installed.gate(&values, &words).run().expect_code(1);
+            }
+            Step::Unjudged => {
+                merge(&mut values, &json!({ "arguments": ["--no-such-flag"] }));
+                let mut helm = installed.helm(Helm::Three).expect("helm");
+                helm.args(["upgrade", NAME, "tests/specimen/chart", "--reset-then-reuse-values", "--values", "-"]);
+                sh::fed(&mut helm, &values.to_string()).expect("a revision");
+            }
+        }
+    }
+}
+
+/// The stamp of the pods that are wanted.
+fn stamped(installed: &Installed<'_>) -> Value {
+    let deployment = installed.object(&format!("deployment/{NAME}"));
+    let env = deployment["spec"]["template"]["spec"]["containers"][0]["env"].clone();
+    let stamp = env.as_array().expect("variables").iter().find(|variable| variable["name"] == "STAMP");
+    stamp.expect("a stamp")["value"].clone()
+}
+
+/// Goes back in a history; `right` is where `previous` is, and `helm_alone` where Helm would have gone.
+fn goes_back(namespace: &str, steps: &[Step], right: usize, helm_alone: usize) {
+    let Some(lab) = shared() else { return };
+    let installed = Installed::prepare(&lab, namespace, false);
+    installed.install(&json!({ "replicas": 2 }));
+    make(&installed, steps);
+    let gate = || installed.gate_called("rollback", &Value::Null).args(["to", "previous"]);
+    let said = [format!("revision {right},"), format!("revision {helm_alone}")];
+    let said: Vec<&str> = said.iter().map(String::as_str).collect();
+    let dry = gate().arg("--dry-run").run().expect_code(0).expect_said(&said);
+    assert_eq!(names(&dry, Outcome::Passed), ["target"], "{}", dry.said());
+    let done = gate().run().expect_code(0);
+    let passed = ["target", "served-throughout", "rto", "state-restored", "service-restored", "history-clean"];
+    assert_eq!(names(&done, Outcome::Passed), passed, "{}", done.said());
+    assert_eq!(stamped(&installed), stamp(right)["stamp"], "{}", done.said());
+    // What was left is not where the next one goes, and what runs is none either.
+    let again = gate().arg("--dry-run").run();
+    assert!(!again.said().contains(&format!("goes back to  revision {right},")), "{}", again.said());
+}
+
+#[test]
+fn lab_rollback_passes_over_a_revision_that_was_found_bad() {
+    goes_back("back-bad", &[Step::Good, Step::Bad], 2, 2);
+}
+
+#[test]
+fn lab_rollback_passes_over_several_that_were_found_bad() {
+    goes_back("back-several", &[Step::Good, Step::Bad, Step::Bad], 2, 3);
+}
+
+#[test]
+fn lab_rollback_passes_over_what_helm_calls_deployed_and_nobody_has_judged() {
+    goes_back("back-unjudged", &[Step::Good, Step::Unjudged, Step::Bad], 2, 3);
+}
+
+#[test]
+fn lab_rollback_to_a_revision_or_a_version_by_name() {
+    let Some(lab) = shared() else { return };
+    let installed = Installed::prepare(&lab, "back-named", false);
+    installed.install(&json!({ "stamp": "revision-1" }));
+    make(&installed, &[Step::Good, Step::Good]);
+    let gate = |words: &[&str]| installed.gate_called("rollback", &Value::Null).arg("to").args(words).run();
+    for (wrong, says) in [("3", "is the one that runs"), ("9", "has no revision 9"), ("7.7.7", "no revision")] {
+        let done = gate(&[wrong]).expect_code(1).expect_said(&[says]);
+        assert_eq!(names(&done, Outcome::Failed), ["target"], "{}", done.said());
+    }
+    let _ = gate(&["1"]).expect_code(0);
+    assert_eq!(stamped(&installed), "revision-1");
+    // The newest earlier one of that version.
+    let _ = gate(&["0.1.0"]).expect_code(0);
+    assert_eq!(stamped(&installed), "revision-3");
+}

@@ -35,7 +35,7 @@ fn gone(installed: &Installed<'_>) -> String {
 /// Once it is there.
 pub(crate) fn inject(installed: &Installed<'_>, name: Option<&str>) {
     match name {
-        None | Some("stray-pod" | "short-history" | "no-history") => {}
+        None | Some("stray-pod" | "short-history" | "lost-revision") => {}
         Some("image-gone") => {
             Repository { lab: installed.lab(), name: &gone(installed) }.delete(&installed.image.digest);
         }
@@ -64,7 +64,19 @@ pub(crate) fn meanwhile(installed: &Installed<'_>, name: Option<&str>, gate: Gat
             stray_pod(installed);
             running.wait()
         }
-        Some("no-history") => gate.env("HELM_MAX_HISTORY", "1").run(),
+        Some("lost-revision") => {
+            let running = gate.spawn();
+            let record = |number: u32| format!("secret/sh.helm.release.v1.{NAME}.v{number}");
+            until("Helm to be done with the bad version", PATIENCE, || {
+                let made = lab::get(installed.lab(), &["--namespace", &installed.namespace, &record(2)])?;
+                ensure!(made["metadata"]["labels"]["status"] == "deployed", "not yet");
+                Ok(())
+            })
+            .expect("a drill");
+            let mut kubectl = installed.kubectl().expect("kubectl");
+            sh::quietly(kubectl.args(["delete", &record(1)])).expect("it goes");
+            running.wait()
+        }
         Some("short-history") => gate.env("HELM_MAX_HISTORY", "2").run(),
         _ => gate.run(),
     }

@@ -58,7 +58,7 @@ pub async fn undo(
     let journal = hold.kept.journal.clone().filter(|journal| {
         journal.run == hold.held.holder.run && !matches!(journal.phase, Phase::Done | Phase::BackedUp)
     });
-    let Some(mut journal) = journal else { return };
+    let Some(journal) = journal else { return };
     let Undo { decision, why, to } = decide(session, &journal);
     session.facts.decided_ms = Some(session.now_ms());
     // Whoever took the lock puts things back by what the journal says.
@@ -79,15 +79,13 @@ pub async fn undo(
         .as_ref()
         .is_some_and(|history| history.newest().map_or(0, |newest| newest.number) <= journal.from.unwrap_or(0));
     if let Some(to) = to.filter(|_| !untouched) {
-        journal.phase = Phase::RollingBack;
-        write(session, hold, &journal).await;
+        reached(session, hold, Phase::RollingBack).await;
         way_back::go(session, hold, to, stopped).await;
     }
     let back = session.facts.way_back.as_ref();
     // A rollback that was only asked for is not seen through: whoever recovers looks again.
     if back.is_none_or(|back| back.trouble.is_none() || back.resort.is_some()) {
-        journal.phase = Phase::Done;
-        write(session, hold, &journal).await;
+        reached(session, hold, Phase::Done).await;
     }
     verdicts::of_this_run(session, hold, history.as_ref(), decision, why).await;
     verdicts::of_rollback(session, hold, history.as_ref()).await;
@@ -95,15 +93,14 @@ pub async fn undo(
 
 /// Writes down that nothing is left to do.
 pub async fn done(session: &mut Session<'_>, hold: &mut Hold) {
-    if let Some(mut journal) = hold.kept.journal.clone() {
-        journal.phase = Phase::Done;
-        write(session, hold, &journal).await;
-        hold.kept.journal = Some(journal);
-    }
+    reached(session, hold, Phase::Done).await;
 }
 
-async fn write(session: &mut Session<'_>, hold: &Hold, journal: &Journal) {
-    let written = session.run.unless_overdue(hold.store.write(&hold.held, journal)).await;
+/// Writes down how far it got.
+async fn reached(session: &mut Session<'_>, hold: &mut Hold, phase: Phase) {
+    let Some(journal) = hold.kept.journal.as_mut() else { return };
+    journal.phase = phase;
+    let written = session.run.unless_overdue(hold.store.write(&hold.held, &*journal)).await;
     if let Some(Err(error)) = written {
         session.facts.remarks.push(format!("the journal could not be written: {error}"));
     }

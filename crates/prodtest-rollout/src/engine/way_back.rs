@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     backup::{compare, restore},
-    helm::{Ended, Helm, HelmProblem, History, Manifest, Status},
+    helm::{Ended, Helm, HelmProblem, History, Manifest, Release, Status},
     watch::{Aim, Follow, Noted, RolloutFacts, Tracker, Watch},
 };
 use tokio::{sync::watch, time::Instant, time::timeout};
@@ -74,10 +74,7 @@ async fn go_and_look(session: &Session<'_>, hold: &Hold, helm: &Helm, to: To, in
     let began = Instant::now();
     // Helm may prune it when it goes back to it.
     let before = match to {
-        To::Revision(revision) => {
-            let history = History::read(&hold.cluster, plan.namespace(), release).await;
-            history.ok().and_then(|history| history.release(revision).cloned())
-        }
+        To::Revision(revision) => recorded(session, hold, revision).await,
         To::Nothing => None,
     };
     let mut running = match to {
@@ -110,14 +107,13 @@ async fn go_and_look(session: &Session<'_>, hold: &Hold, helm: &Helm, to: To, in
             Err(error) => error.to_string(),
         },
     });
-    let To::Revision(revision) = to else {
+    let To::Revision(_) = to else {
         if newest.is_some() {
             way.trouble = Some(Trouble::measured("history", "Helm still has the release", None));
         }
         return;
     };
-    let then = before.as_ref().or_else(|| history.release(revision));
-    let (Some(now), Some(then)) = (newest.and_then(|newest| newest.release.as_ref().ok()), then) else {
+    let (Some(now), Some(then)) = (newest.and_then(|newest| newest.release.as_ref().ok()), &before) else {
         way.trouble = Some(Trouble::unmeasured("Helm's record of the release cannot be read", None));
         return;
     };
@@ -147,6 +143,18 @@ async fn go_and_look(session: &Session<'_>, hold: &Hold, helm: &Helm, to: To, in
             Some(format!("look at the pods, or {}", session.recover_command())),
         ));
     }
+}
+
+/// Helm's record of a revision; that of the backup, where Helm has none any more.
+async fn recorded(session: &Session<'_>, hold: &Hold, revision: u32) -> Option<Release> {
+    let (namespace, release) = (session.plan.namespace(), session.plan.release.as_str());
+    let history = History::read(&hold.cluster, namespace, release).await.ok()?;
+    if let Some(there) = history.release(revision) {
+        return Some(there.clone());
+    }
+    let backup = backup::kept(session, hold).await.ok()?;
+    let named = backup.helm.iter().filter_map(|secret| Some((secret["metadata"]["name"].as_str()?, secret)));
+    History::of(release, named).release(revision).cloned()
 }
 
 /// Goes back where Helm did not: without the chart's hooks; and where it has no such revision any more, with its record of

@@ -79,7 +79,20 @@ impl<'a> Release<'a> {
     /// When the lab has no ingress or no registry.
     #[must_use]
     pub fn deploy_gate_by(&self, helm: Helm, values: &Value) -> GateCommand {
-        GateCommand::new("deploy")
+        self.changed_by("deploy", helm, values)
+    }
+
+    /// The rollback gate with Godel's configuration for the lab, these values over those of the lab, and that Helm.
+    ///
+    /// # Panics
+    /// When the lab has no ingress or no registry.
+    #[must_use]
+    pub fn rollback_gate_by(&self, helm: Helm, values: &Value) -> GateCommand {
+        self.changed_by("rollback", helm, values)
+    }
+
+    fn changed_by(&self, gate: &str, helm: Helm, values: &Value) -> GateCommand {
+        GateCommand::new(gate)
             .args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"])
             .args(self.target().expect("an ingress"))
             .args(["--repository", &self.image.repository])

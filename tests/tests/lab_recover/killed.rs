@@ -25,6 +25,8 @@ enum Version {
     Good,
     /// Its image is nowhere.
     Doomed,
+    /// That of a drill, which is nowhere either.
+    Drill,
 }
 
 /// When the gate is killed.
@@ -62,10 +64,11 @@ pub(crate) fn says(before: &Seen, now: &Seen, phase: &str) -> bool {
 }
 
 fn deploy(release: &Release<'_>, helm: Helm, number: u32, version: Version) -> GateCommand {
-    let gate = release.deploy_gate_by(helm, &round(release, number));
+    let values = round(release, number);
     match version {
-        Version::Good => gate,
-        Version::Doomed => gate.args(["--no-pin", "--tag", "nowhere"]),
+        Version::Good => release.deploy_gate_by(helm, &values),
+        Version::Doomed => release.deploy_gate_by(helm, &values).args(["--no-pin", "--tag", "nowhere"]),
+        Version::Drill => release.rollback_gate_by(helm, &values).args(["drill", "--no-smoke"]),
     }
 }
 
@@ -101,15 +104,26 @@ fn survives(namespace: &str, helm: Helm, moments: &[Moment]) {
     for number in 2.. {
         let Some(moment) = moments.peek() else { return };
         let before = eyes.look();
-        let running = deploy(&release, helm, number, moment.version).spawn();
+        // A drill changes nothing but the tag.
+        let values = if moment.version == Version::Drill { good } else { number };
+        let running = deploy(&release, helm, values, moment.version).spawn();
         match moment.when {
             When::Seen(is_so) => drop(eyes.wait(moment.name, |now| is_so(&before, now))),
             When::After(time) => std::thread::sleep(time),
         }
         kill(&release, running);
         let left = eyes.look();
-        let done = recover(&release, helm).expect_code(0);
-        assert_eq!(done.outcomes("deploy"), [("restored".to_owned(), "passed".to_owned())], "{}", done.said());
+        let done = match moment.version {
+            Version::Good | Version::Doomed => recover(&release, helm).expect_code(0),
+            Version::Drill => {
+                release.rollback_gate_by(helm, &round(&release, good)).arg("--recover").run().expect_code(0)
+            }
+        };
+        let (gate, check) = match moment.version {
+            Version::Good | Version::Doomed => ("deploy", "restored"),
+            Version::Drill => ("rollback", "state-restored"),
+        };
+        assert_eq!(done.outcomes(gate), [(check.to_owned(), "passed".to_owned())], "{}", done.said());
         if moment.stays {
             good = number;
         }
@@ -161,6 +175,32 @@ fn lab_recover_killed_when_it_is_doomed_and_on_the_way_back() {
         Moment::of("rolled back", Version::Doomed, |before, now| is_on(before, now, 2, "deployed")),
     ];
     survives("recover-late", Helm::Three, &moments);
+}
+
+#[test]
+fn lab_recover_a_drill_killed_on_its_way_to_the_bad_version() {
+    let drill = |name, when| Moment::of(name, Version::Drill, when);
+    let moments = [
+        drill("the lease is taken", |_, now| now.holder.is_some()),
+        drill("the backup is written", |before, now| now.backup > before.backup),
+        drill("the journal says upgrading", |before, now| says(before, now, "upgrading")),
+        drill("pending-upgrade", |before, now| is_on(before, now, 1, "pending-upgrade")),
+        drill("deployed", |before, now| is_on(before, now, 1, "deployed")),
+    ];
+    survives("recover-drill-there", Helm::Three, &moments);
+}
+
+#[test]
+fn lab_recover_a_drill_killed_on_its_way_back() {
+    let drill = |name, when| Moment::of(name, Version::Drill, when);
+    let moments = [
+        drill("called bad", |_, now| now.waiting.iter().any(|why| why.contains("ImagePull"))),
+        drill("rolling back", |before, now| says(before, now, "rolling-back")),
+        drill("pending-rollback", |before, now| is_on(before, now, 2, "pending-rollback")),
+        drill("rolled back", |before, now| is_on(before, now, 2, "deployed")),
+        drill("done, and looking whether all is as before", |before, now| says(before, now, "done")),
+    ];
+    survives("recover-drill-back", Helm::Three, &moments);
 }
 
 #[test]

@@ -40,7 +40,9 @@ fn lab_demo_deploys_judges_reports_and_leaves_nothing() {
     assert!(said.contains("precheck: passed — 12 passed, 0 failed, 0 undetermined, 3 skipped"), "{said}");
     assert!(said.contains("verify: passed — 14 passed, 0 failed, 0 undetermined, 0 skipped"), "{said}");
     assert!(said.contains("smoke: passed — 10 passed, 0 failed, 0 undetermined, 0 skipped"), "{said}");
-    for report in ["precheck.html", "deploy.html", "verify.html", "smoke.html"] {
+    // The smoke scenarios once more in it.
+    assert!(said.contains("rollback: passed — 7 passed, 0 failed, 0 undetermined, 0 skipped"), "{said}");
+    for report in ["precheck.html", "deploy.html", "verify.html", "smoke.html", "rollback.html"] {
         assert!(out.path().join(report).is_file(), "{said}");
     }
     assert!(Lab::named("demo").expect("a lab").running().is_err(), "{said}");

@@ -5,6 +5,8 @@
 mod act;
 #[path = "../platforms/common.rs"]
 mod common;
+#[path = "lab_platforms/drills.rs"]
+mod drills;
 #[path = "../platforms/gitlab.rs"]
 mod gitlab;
 #[path = "lab_platforms/looks.rs"]

@@ -49,6 +49,13 @@ fn lab_rights_what_is_printed_is_enough_for_every_gate_and_nothing_else_is_neede
     no_right_lacks("verify", &release.verify_as(kubeconfig.path()).run());
     let smoke = GateCommand::new("smoke").args(["--config", "examples/godel/prodtest.yaml", "--env", "lab"]);
     let _ = smoke.args(release.target_as(kubeconfig.path()).expect("an ingress")).run().expect_code(0);
+    let rollback =
+        GateCommand::new("rollback").args(["drill", "--config", "examples/godel/prodtest.yaml", "--env", "lab"]);
+    let rollback = rollback.args(release.target_as(kubeconfig.path()).expect("an ingress"));
+    let rollback = rollback.args(["--repository", &release.image.repository]);
+    let rollback = rollback.args(release.deploy_target(Helm::Three, &values).expect("a registry"));
+    let done = rollback.run().expect_code(0);
+    no_right_lacks("rollback", &done);
 
     // Take the roles of the whole cluster away again: the others go with the namespace.
     for kind in ["clusterrole", "clusterrolebinding"] {

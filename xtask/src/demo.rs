@@ -67,9 +67,11 @@ const GATE: &str = "smoke";
 const PRECHECK: &str = "precheck";
 const DEPLOY: &str = "deploy";
 const VERIFY: &str = "verify";
+/// And the one that tries the way back.
+const ROLLBACK: &str = "rollback";
 
 /// All of them, in the order of a pipeline.
-const GATES: [&str; 4] = [PRECHECK, DEPLOY, VERIFY, GATE];
+const GATES: [&str; 5] = [PRECHECK, DEPLOY, VERIFY, GATE, ROLLBACK];
 
 /// The lab of the demo: a user's own is not touched.
 const LAB: &str = "demo";

@@ -12,7 +12,13 @@ use serde_json::{Map, Value};
 use crate::{repo, sh};
 
 /// The gates there are. Each has a program `prodtest-<gate>`, an action, a template and check pages.
-pub const GATES: &[&str] = &["precheck", "deploy", "verify", "smoke"];
+pub const GATES: &[&str] = &["precheck", "deploy", "verify", "smoke", "rollback"];
+
+/// The program that a gate calls, and that has to come with it; empty where it calls none of ours.
+#[must_use]
+pub fn helper(gate: &str) -> String {
+    if gate == "rollback" { program("smoke") } else { String::new() }
+}
 
 /// The configuration whose checks the pages show, relative to the root of the clone, and its environment.
 pub const EXAMPLE: (&str, &str) = ("examples/godel/prodtest.yaml", "local");

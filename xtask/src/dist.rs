@@ -217,14 +217,15 @@ impl Manifest {
 
     /// The template with the pins of `gate` filled in.
     fn pin(&self, gate: &str, template: &str) -> Result<String> {
-        let hash = |architecture: &str| {
-            let name = format!("{}-{architecture}-unknown-linux-musl", describe::program(gate));
+        let hash = |program: String, architecture: &str| {
+            let name = format!("{program}-{architecture}-unknown-linux-musl");
             self.hashes.iter().find(|(binary, _)| *binary == name).map_or("", |(_, hash)| hash)
         };
         let mut text = template.to_owned();
         for pin in generate::PINS {
-            let value = match pin.strip_prefix("sha256_") {
-                Some(architecture) => hash(architecture),
+            let value = match pin.split_once("sha256_") {
+                Some(("helper_", architecture)) => hash(describe::helper(gate), architecture),
+                Some((_, architecture)) => hash(describe::program(gate), architecture),
                 None => self.version.as_str(),
             };
             let empty = format!("      {pin}=''\n");
@@ -290,12 +291,16 @@ mod tests {
         assert!(manifest.text.contains(&format!("\n    \"{name}\": {{\"sha256\":\"{abc}\",\"size\":3}}\n")));
         let parsed: serde_json::Value = serde_json::from_str(&manifest.text).unwrap();
         assert_eq!(parsed["version"], "1.2.3");
-        let template = "a\n      version=''\n      sha256_x86_64=''\n      sha256_aarch64=''\nb\n";
-        let pinned = manifest.pin("smoke", template).unwrap();
+        let empty = generate::PINS.map(|pin| format!("      {pin}=''\n")).concat();
+        let template = format!("a\n{empty}b\n");
+        let pinned = manifest.pin("smoke", &template).unwrap();
         assert!(
             pinned.contains("      version='1.2.3'\n") && pinned.contains(&format!("      sha256_x86_64='{abc}'\n"))
         );
         assert!(pinned.contains("      sha256_aarch64=''\n"), "what was not built has no hash, and is refused");
+        let rollback = manifest.pin("rollback", &template).unwrap();
+        assert!(rollback.contains("      sha256_x86_64=''\n"));
+        assert!(rollback.contains(&format!("      helper_sha256_x86_64='{abc}'\n")), "it calls the smoke gate");
         assert!(manifest.pin("smoke", "a\n").is_err());
     }
 }

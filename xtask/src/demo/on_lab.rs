@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::{DEPLOY, GATE, Options, PRECHECK, VERIFY, gate, process::Signals};
+use super::{DEPLOY, GATE, Options, PRECHECK, ROLLBACK, VERIFY, gate, process::Signals};
 use crate::{
     image, interrupt,
     lab::{
@@ -109,7 +109,17 @@ pub(super) fn show(lab: &Lab, programs: &Path, options: &Options, out: &Path) ->
         run(VERIFY, words)
     })?;
     let smoked = steps.run("the smoke gate, through the ingress", || run(GATE, godel.target()?))?;
-    let status = if smoked.success() { verified } else { smoked };
+    let mut status = if smoked.success() { verified } else { smoked };
+    // With a fault there is nothing good to come back to.
+    if faults.is_empty() && status.success() {
+        status = steps.run("the rollback gate: a drill, with a version that does not exist", || {
+            let mut words = vec![OsString::from("drill")];
+            words.extend(godel.target()?);
+            words.extend(["--repository", &image.repository].map(OsString::from));
+            words.extend(godel.deploy_target(Helm::Three, &values)?);
+            run(ROLLBACK, words)
+        })?;
+    }
     say::title("what took how long");
     for (what, took) in &steps.0 {
         say::line(format_args!("{:>12}  {what}", say::time(*took)));

@@ -7,7 +7,8 @@ use super::render::render;
 use crate::describe::{self, Flag, Gate};
 
 /// The lines of a GitLab template that a release fills in: a variable of the script each.
-pub const PINS: [&str; 3] = ["version", "sha256_x86_64", "sha256_aarch64"];
+pub const PINS: [&str; 5] =
+    ["version", "sha256_x86_64", "sha256_aarch64", "helper_sha256_x86_64", "helper_sha256_aarch64"];
 
 /// An input of an action or a template.
 #[derive(Debug, PartialEq, Serialize)]
@@ -29,6 +30,8 @@ struct Input {
 struct Context<'a> {
     gate: &'a str,
     program: String,
+    /// The program that it calls; empty where it calls none.
+    helper: String,
     question: &'a str,
     inputs: Vec<Input>,
     outputs: &'a [describe::Output],
@@ -66,6 +69,7 @@ fn context<'a>(gate: &'a Gate, script: &[&'a str]) -> Result<Context<'a>> {
     Ok(Context {
         gate: &gate.gate,
         program: describe::program(&gate.gate),
+        helper: describe::helper(&gate.gate),
         question: &gate.question,
         inputs: gate.flags.iter().filter(|flag| flag.input && flag.name != OUT).map(input).collect(),
         outputs: &gate.outputs,

@@ -94,7 +94,7 @@ impl Stage {
 const PLATFORMS: [&str; 3] = ["platform_act_", "platform_gitlab_", "platform_schemas_"];
 
 /// How the names of the tests begin that need a lab; likewise.
-const LABS: [&str; 12] = [
+const LABS: [&str; 13] = [
     "lab_cluster_",
     "lab_demo_",
     "lab_deploy_",
@@ -106,6 +106,7 @@ const LABS: [&str; 12] = [
     "lab_precheck_",
     "lab_recover_",
     "lab_rights_",
+    "lab_rollback_",
     "lab_verify_",
 ];
 

@@ -1,12 +1,15 @@
 //! `rollback/rto`: how long the way back takes until service and state are as before, and what it cost.
 
-use prodtest_gate::{Check, Evidence, Finding, Judged, Limit, Quantity};
-use prodtest_rollout::engine::{
-    facts::WayBack,
-    judge::{conclude, not_reached, rollout, troubled, way_back},
+use prodtest_gate::{Check, Evidence, Finding, Judged, Limit, Mark, Quantity};
+use prodtest_rollout::{
+    engine::{
+        facts::WayBack,
+        judge::{conclude, not_reached, rollout, troubled, way_back},
+    },
+    probe::series,
 };
 
-use super::{dry, id};
+use super::{detection_time, dry, id};
 use crate::{
     facts::Facts,
     plan::{Action, Plan},
@@ -103,7 +106,23 @@ fn measured(plan: &Plan, facts: &Facts, mut findings: Vec<Finding>, unknown: Opt
         judged.evidence.push(Evidence::new("from the start of the change", Quantity::milliseconds(whole)));
     }
     judged.evidence.extend(cost(plan, facts));
+    judged.series =
+        facts.change.probe.iter().flat_map(|seen| series(seen, &marks(plan, facts, from, until, is_back))).collect();
     judged
+}
+
+/// The moments of it, to be drawn across what users saw.
+fn marks(plan: &Plan, facts: &Facts, from: u64, until: u64, is_back: bool) -> Vec<Mark> {
+    let mark = |at_ms: u64, label: &str| Mark { at_ms: at_ms as f64, label: label.to_owned() };
+    let began = facts.change.upgrade.as_ref().and_then(|upgrade| upgrade.started_ms);
+    let mut marks = Vec::new();
+    if plan.fault().is_some() {
+        marks.extend(began.map(|at| mark(at, "a bad version is deployed")));
+        marks.extend(detection_time::called(plan, facts).map(|called| mark(called.at_ms, "it is called bad")));
+    }
+    marks.push(mark(from, "the way back begins"));
+    marks.extend(is_back.then(|| mark(until, "all is as before")));
+    marks
 }
 
 /// The requests that failed, and the share of the error budget that this is.

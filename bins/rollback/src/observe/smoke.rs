@@ -34,7 +34,7 @@ pub(super) async fn play(session: &Session<'_>, plan: &SmokePlan) -> Step<SmokeS
     let beside = std::env::current_exe().ok().map(|own| own.with_file_name(PROGRAM)).filter(|path| path.is_file());
     let name = beside.map_or_else(|| PROGRAM.to_owned(), |path| path.display().to_string());
     let mut command = program(&name, &plan.arguments);
-    command.args(["--format", "human", "--publish", "never"]);
+    command.args(["--format", "human"]);
     for name in NOT_FOR_IT {
         command.env_remove(name);
     }
@@ -82,7 +82,8 @@ fn read(path: &Path) -> Result<SmokeSeen, String> {
     })
 }
 
-/// The last line.
+/// The line that says what is wrong, else the last one.
 fn last(said: &str) -> &str {
-    said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing")
+    let wrong = said.lines().find(|line| line.starts_with("error:"));
+    wrong.or_else(|| said.lines().rev().find(|line| !line.trim().is_empty())).unwrap_or("nothing")
 }

@@ -76,8 +76,12 @@ impl<'a> Manifests<'a> {
     }
 
     fn gate(&self) -> GateCommand {
+        self.gate_called("deploy")
+    }
+
+    fn gate_called(&self, gate: &str) -> GateCommand {
         let mut words = self.release.deploy_target(Helm::Three, &json!({})).expect("a registry").into_iter();
-        let mut command = GateCommand::new("deploy")
+        let mut command = GateCommand::new(gate)
             .args(["--config".as_ref(), self.folder.path().join("prodtest.yaml").as_os_str()])
             .args(["--env", "lab"])
             .args(self.release.target().expect("an ingress"));
@@ -218,4 +222,47 @@ fn lab_manifests_of_a_first_install_that_fails_are_taken_away() {
     let kept = manifests.release.object("configmap/prodtest-godel");
     let verdicts: Value = serde_json::from_str(kept["data"]["verdicts"].as_str().expect("verdicts")).expect("JSON");
     assert_eq!((&verdicts["1"]["verdict"], &verdicts["2"]["verdict"]), (&json!("failed"), &json!("passed")));
+}
+
+/// The outcomes of a run of the rollback gate that are not `passed`, by check.
+fn not_passed_back(done: &Done) -> Vec<(String, String)> {
+    done.outcomes("rollback").into_iter().filter(|(_, outcome)| outcome != "passed").collect()
+}
+
+#[test]
+fn lab_manifests_go_back_by_the_backup_of_their_last_change() {
+    let Some(lab) = shared() else { return };
+    let manifests = Manifests::new(Release::prepare(&lab, "manifests-back", false));
+    let to = |words: &[&str]| manifests.gate_called("rollback").arg("to").args(words).run();
+    let deploy = || assert_eq!(manifests.gate().run().code(), Some(0));
+    let done = to(&["previous"]);
+    assert_eq!(done.code(), Some(1), "nothing was kept yet: {}", done.said());
+    deploy();
+    let before = manifests.objects();
+    manifests.edit("replicas: 1", "replicas: 2");
+    deploy();
+    assert_ne!(manifests.objects(), before);
+    let done = to(&["previous", "--dry-run"]);
+    let shown = done.record("rollback").listings[0].text.clone();
+    assert!(shown.contains("-spec.replicas: 2\n+spec.replicas: 1\n"), "{shown}");
+    let done = to(&["7"]);
+    assert!(done.code() == Some(1) && done.said().contains("no revisions but the one before"), "{}", done.said());
+    let done = to(&["previous"]);
+    assert_eq!(done.code(), Some(0), "{}", done.said());
+    assert_eq!(not_passed_back(&done), of(&[("detection-time", "skipped"), ("history-clean", "skipped")]));
+    assert_eq!(manifests.objects(), before, "not as it was");
+    // There is no second one behind it.
+    let done = to(&["previous"]);
+    assert!(done.code() == Some(1) && done.said().contains("no gate has kept"), "{}", done.said());
+}
+
+#[test]
+fn lab_manifests_are_drilled_with() {
+    let Some(lab) = shared() else { return };
+    let manifests = Manifests::new(Release::prepare(&lab, "manifests-drill", false)).deployed();
+    let (before, pods) = (manifests.objects(), manifests.pods());
+    let done = manifests.gate_called("rollback").arg("drill").run();
+    assert_eq!(done.code(), Some(0), "{}", done.said());
+    assert_eq!(not_passed_back(&done), of(&[("history-clean", "skipped")]), "{}", done.said());
+    assert_eq!((manifests.objects(), manifests.pods()), (before, pods));
 }

@@ -69,8 +69,8 @@ pub(crate) struct TargetSeen {
     pub(crate) why: String,
     /// The version that a gate recorded of it.
     pub(crate) version: Option<String>,
-    /// Where `helm rollback` would go that is not told.
-    pub(crate) helm_alone: Option<u32>,
+    /// Where `helm rollback` would go that is not told, in words; none where Helm is not asked.
+    pub(crate) helm_alone: Option<String>,
     /// Its images, as their registry has them.
     pub(crate) images: Vec<ImageFacts>,
     /// Why some were not asked about.

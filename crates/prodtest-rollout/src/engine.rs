@@ -202,7 +202,10 @@ impl<'a> Session<'a> {
     }
 
     /// The gate cannot go on, for the cluster did not answer.
-    fn no_cluster<T>(&mut self, error: &ClusterError) -> Step<T> {
+    ///
+    /// # Errors
+    /// Always.
+    pub fn no_cluster<T>(&mut self, error: &ClusterError) -> Step<T> {
         self.halt(Trouble::unmeasured(error.to_string(), error.hint()))
     }
 

@@ -17,5 +17,5 @@ pub use choose::{Choice, NoChoice, Recorded, Why, choose};
 pub use explain::{HelmProblem, explain};
 pub use manifest::{BadDocument, Document, Manifest, Unread};
 pub use program::{Helm, HelmVersion, NoHelm, Target, Upgrade, ValuesMode, as_path, values_of};
-pub use release::{Chart, History, Hook, Release, Revision, Status, Template, Undecodable, rules};
+pub use release::{Chart, History, Hook, Release, Revision, Status, Template, Undecodable, change_rules, rules};
 pub use running::{Ended, Running};

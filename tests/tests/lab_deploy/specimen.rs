@@ -1,6 +1,6 @@
 //! A release of the specimen in a namespace of its own, and the deploy gate pointed at it.
 
-use std::{ops::Deref, time::Duration};
+use std::{ops::Deref, path::Path, time::Duration};
 
 use anyhow::ensure;
 use prodtest_gate::Outcome;
@@ -73,8 +73,14 @@ impl<'a> Installed<'a> {
 
     /// A gate that changes the release, with these values over those that are there.
     pub(crate) fn gate_called(&self, gate: &str, values: &Value) -> GateCommand {
+        self.gate_of(Path::new("tests/specimen/prodtest.yaml"), gate, values)
+    }
+
+    /// The same, with that configuration.
+    pub(crate) fn gate_of(&self, config: &Path, gate: &str, values: &Value) -> GateCommand {
         GateCommand::new(gate)
-            .args(["--config", "tests/specimen/prodtest.yaml", "--env", "lab"])
+            .args(["--config".as_ref(), config.as_os_str()])
+            .args(["--env", "lab"])
             .args(self.target().expect("an ingress"))
             .args(self.deploy_target(Helm::Three, values).expect("a registry"))
     }

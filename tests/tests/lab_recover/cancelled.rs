@@ -8,7 +8,7 @@ use xtask::lab::godel::Helm;
 
 use crate::{
     eyes::{Eyes, Seen, helms, in_order, round},
-    killed::{is_on, recover, says},
+    killed::{Version, deploy, is_on, recover, says},
 };
 
 /// After that the runner sends SIGTERM.
@@ -16,12 +16,12 @@ const LIMIT: Duration = Duration::from_millis(7500);
 
 /// Every report is there, and says that the run did not come to its end.
 #[track_caller]
-fn told(done: &Done, moment: &str) {
+fn told(done: &Done, gate: &str, moment: &str) {
     let names =
-        ["codequality.json", "html", "junit.xml", "md", "run.json", "sarif"].map(|name| format!("deploy.{name}"));
+        ["codequality.json", "html", "junit.xml", "md", "run.json", "sarif"].map(|name| format!("{gate}.{name}"));
     let files: Vec<String> = done.files().into_keys().collect();
     assert_eq!(files, names, "{moment}: {}", done.said());
-    assert_eq!(done.record("deploy").stopped.as_deref(), Some("interrupted (SIGINT)"), "{moment}");
+    assert_eq!(done.record(gate).stopped.as_deref(), Some("interrupted (SIGINT)"), "{moment}");
 }
 
 #[test]
@@ -31,23 +31,24 @@ fn lab_recover_a_cancelled_job_leaves_reports_and_a_journal() {
     let eyes = Eyes::of(&release);
     let _ = release.deploy_gate(&round(&release, 1)).run().expect_code(0);
     type When = fn(&Seen, &Seen) -> bool;
-    let moments: [(&str, bool, When); 4] = [
-        ("the lease is taken", false, |_, now| now.holder.is_some()),
-        ("pending-upgrade", false, |before, now| is_on(before, now, 1, "pending-upgrade")),
-        ("a new pod", false, |before, now| now.sets.iter().any(|set| !before.sets.contains(set))),
-        ("rolling back", true, |before, now| says(before, now, "rolling-back")),
+    let moments: [(&str, Version, When); 6] = [
+        ("the lease is taken", Version::Good, |_, now| now.holder.is_some()),
+        ("pending-upgrade", Version::Good, |before, now| is_on(before, now, 1, "pending-upgrade")),
+        ("a new pod", Version::Good, |before, now| now.sets.iter().any(|set| !before.sets.contains(set))),
+        ("rolling back", Version::Doomed, |before, now| says(before, now, "rolling-back")),
+        ("a drill's bad version", Version::Drill, |before, now| is_on(before, now, 1, "deployed")),
+        ("a drill's way back", Version::Drill, |before, now| says(before, now, "rolling-back")),
     ];
-    for (number, (moment, doomed, is_so)) in (2..).zip(moments) {
+    for (number, (moment, version, is_so)) in (2..).zip(moments) {
         let before = eyes.look();
-        let gate = release.deploy_gate_by(Helm::Three, &round(&release, number));
-        let gate = if doomed { gate.args(["--no-pin", "--tag", "nowhere"]) } else { gate };
-        let running = gate.spawn();
+        let (gate, values) = if version == Version::Drill { ("rollback", 1) } else { ("deploy", number) };
+        let running = deploy(&release, Helm::Three, values, version).spawn();
         eyes.wait(moment, |now| is_so(&before, now));
         let signalled = std::time::Instant::now();
         let done = running.cancel().expect_code(130);
         assert!(signalled.elapsed() < LIMIT, "{moment}: {:?}, {}", signalled.elapsed(), done.said());
         println!("{moment}: ended {:.1} s after SIGINT", signalled.elapsed().as_secs_f64());
-        told(&done, moment);
+        told(&done, gate, moment);
         assert_eq!(helms(&release.namespace), [""; 0], "{moment}");
         let left = eyes.look();
         let pending = left.newest().is_some_and(|(_, status)| status.starts_with("pending"));

@@ -21,7 +21,7 @@ const TRIES: usize = 5;
 
 /// What is deployed in a round.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Version {
+pub(crate) enum Version {
     Good,
     /// Its image is nowhere.
     Doomed,
@@ -63,7 +63,8 @@ pub(crate) fn says(before: &Seen, now: &Seen, phase: &str) -> bool {
     now.run() != before.run() && now.phase() == Some(phase)
 }
 
-fn deploy(release: &Release<'_>, helm: Helm, number: u32, version: Version) -> GateCommand {
+/// The gate of that version, with the values of a round.
+pub(crate) fn deploy(release: &Release<'_>, helm: Helm, number: u32, version: Version) -> GateCommand {
     let values = round(release, number);
     match version {
         Version::Good => release.deploy_gate_by(helm, &values),

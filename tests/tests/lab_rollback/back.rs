@@ -1,6 +1,9 @@
 //! `to previous`, over histories that Helm alone would go back wrongly in.
 
+use std::os::unix::fs::symlink;
+
 use prodtest_gate::Outcome;
+use prodtest_testkit::repository;
 use prodtest_tests::shared;
 use serde_json::{Value, json};
 use xtask::{
@@ -113,4 +116,43 @@ fn lab_rollback_to_a_revision_or_a_version_by_name() {
     // The newest earlier one of that version.
     let _ = gate(&["0.1.0"]).expect_code(0);
     assert_eq!(stamped(&installed), "revision-3");
+}
+
+#[test]
+fn lab_rollback_goes_across_a_migration_only_when_told() {
+    let Some(lab) = shared() else { return };
+    let installed = Installed::prepare(&lab, "back-migrations", false);
+    // The configuration of the specimen, with migrations beside it.
+    let folder = tempfile::tempdir().expect("a folder");
+    let specimen = repository().join("tests/specimen");
+    let text = std::fs::read_to_string(specimen.join("prodtest.yaml")).expect("a configuration");
+    let text = text.replacen("deploy:\n", "deploy:\n  migrations: migrations\n", 1);
+    std::fs::write(folder.path().join("prodtest.yaml"), text).expect("a file");
+    for name in ["chart", "drill"] {
+        symlink(specimen.join(name), folder.path().join(name)).expect("a link");
+    }
+    let migrations = folder.path().join("migrations");
+    std::fs::create_dir(&migrations).expect("a folder");
+    let add = |name: &str| std::fs::write(migrations.join(name), "select 1;").expect("a file");
+    let config = folder.path().join("prodtest.yaml");
+    let gate = |name: &str, values: &Value| installed.gate_of(&config, name, values);
+    let deploy = |number: usize| gate("deploy", &stamp(number)).args(["--tag", "0.1.0"]).run().expect_code(0);
+    let back = |words: &[&str]| gate("rollback", &Value::Null).args(["to", "previous"]).args(words).run();
+
+    add("0001_first.sql");
+    installed.install(&stamp(1));
+    let _ = deploy(2);
+    add("0002_second.up.sql");
+    add("0002_second.down.sql");
+    let _ = deploy(3);
+    add("0003_third.sql");
+    let _ = deploy(4);
+    let done = back(&["--dry-run"]).expect_code(1).expect_said(&["across the migration `0003_third.sql`"]);
+    assert_eq!(names(&done, Outcome::Failed), ["target"], "{}", done.said());
+    let _ = back(&["--dry-run", "--across-migrations"]).expect_code(0);
+    let _ = back(&["--across-migrations"]).expect_code(0);
+    assert_eq!(stamped(&installed), "revision-3");
+    // That one has its way back beside it.
+    let _ = back(&[]).expect_code(0);
+    assert_eq!(stamped(&installed), "revision-2");
 }

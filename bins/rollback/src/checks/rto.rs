@@ -57,9 +57,9 @@ pub(crate) fn judge(plan: &Plan, facts: &Facts) -> Judged {
         return skipped;
     }
     let way = match (&plan.action, &facts.change.way_back) {
-        (Action::To(_), _) => return of_rollback(plan, facts),
-        (_, None) => return not_reached(id(NAME), &facts.change),
         (_, Some(way)) => way,
+        (Action::To(_), None) => return of_rollback(plan, facts),
+        (_, None) => return not_reached(id(NAME), &facts.change),
     };
     let (mut findings, not_known) = way_back::pods(&id(NAME), &plan.change, way.rollout.as_ref());
     let mut unknown = not_known;

@@ -39,7 +39,15 @@ pub(crate) fn declare(plan: &Plan) -> Check {
 pub(crate) fn judge(plan: &Plan, facts: &Facts) -> Judged {
     let place = plan.change.places.image.clone();
     let seen = match &facts.target {
-        None => return not_reached(id(NAME), &facts.change),
+        None => {
+            // What an earlier run has left cannot be put in order: nothing is begun.
+            let refused = facts.change.upgrade.as_ref().and_then(|upgrade| upgrade.trouble.as_ref());
+            let place = plan.change.places.namespace.clone();
+            return match refused {
+                Some(trouble) => troubled(id(NAME), trouble, &plan.change.release, place),
+                None => not_reached(id(NAME), &facts.change),
+            };
+        }
         Some(Err(trouble)) => {
             return troubled(id(NAME), trouble, &plan.change.release, plan.change.places.namespace.clone());
         }
@@ -96,11 +104,9 @@ fn migrations(plan: &Plan, seen: &TargetSeen, findings: &mut Vec<Finding>, unkno
 }
 
 fn evidence(seen: &TargetSeen) -> Vec<Evidence> {
-    let helm = match seen.helm_alone {
-        Some(revision) => format!("to revision {revision}"),
-        None => "nowhere".to_owned(),
-    };
-    let back = format!("revision {}, {}; `helm rollback` alone would go {helm}", seen.revision, seen.why);
+    let helm = seen.helm_alone.iter().map(|to| format!("; `helm rollback` alone would go {to}"));
+    let helm: String = helm.collect();
+    let back = format!("revision {}, {}{helm}", seen.revision, seen.why);
     let mut evidence = vec![Evidence::new("goes back to", Quantity::Text(back))];
     evidence.extend(seen.images.iter().flat_map(prodtest_image::ImageFacts::evidence));
     if !seen.not_asked.is_empty() {

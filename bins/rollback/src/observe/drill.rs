@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use prodtest_rollout::{
+    backup::collect,
     engine::{
         Halt, Hold, Session, Step,
         end::{self, Undo},
         facts::Trouble,
         helm_way,
         judge::{served, way_back::pods},
-        prepare, recover, runs,
+        manifests_way, prepare, recover, runs,
         upgrade::{Live, journal, upgrade},
         way::Way,
         way_back::{self, To},
@@ -18,6 +19,7 @@ use prodtest_rollout::{
     journal::{Decision, OnFailure},
     watch::RolloutVerdict,
 };
+use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Beside, look_at_history, smoke, state::State, target};
@@ -42,7 +44,10 @@ pub(super) async fn drill(session: &mut Session<'_>, beside: &mut Beside<'_>) ->
 async fn drill_held(session: &mut Session<'_>, beside: &mut Beside<'_>, hold: &mut Hold) -> Step {
     recover::before(session, hold).await?;
     beside.started(session, "target");
-    let looked = before(session, beside, hold).await;
+    let looked = match hold.way {
+        Way::Helm(_) => before(session, beside, hold).await,
+        Way::Manifests => before_of_manifests(session, beside, hold).await,
+    };
     beside.finished(session, "target");
     let Before { revision, documents, state } = looked?;
     if beside.plan.dry_run {
@@ -106,11 +111,30 @@ async fn before(session: &mut Session<'_>, beside: &mut Beside<'_>, hold: &Hold)
     }
 }
 
+/// The same of plain manifests, of which nobody has a record: what runs is what the cluster has of their objects.
+async fn before_of_manifests(session: &mut Session<'_>, beside: &mut Beside<'_>, hold: &Hold) -> Step<Before> {
+    let documents = manifests_way::render(session, hold).await?.documents;
+    let objects: Vec<Value> = documents.iter().map(|document| document.object.clone()).collect();
+    let reading = collect(&hold.cluster, session.plan.namespace(), &session.plan.release, &objects, &[]);
+    let live = match session.run.unless_stopped(reading).await? {
+        Ok(live) => target::documents(&live.objects),
+        Err(error) => return session.halt(Trouble::unmeasured(error.to_string(), error.hint())),
+    };
+    let number = session.facts.before.as_ref().and_then(|before| before.revision);
+    let chosen = target::of_manifests(number, &hold.kept);
+    let revision = target::look_at(session, beside, hold, &live, chosen).await?;
+    beside.facts.version_before = runs::ask_version(session).await?;
+    match State::read(session, hold, &documents, None).await? {
+        Ok(state) => Ok(Before { revision, documents, state }),
+        Err(trouble) => session.halt(trouble),
+    }
+}
+
 /// Shows what would be deployed that is bad.
 async fn dry_run(session: &mut Session<'_>, hold: &Hold) -> Step {
     match &hold.way {
         Way::Helm(helm) => helm_way::dry_run(session, &hold.cluster, helm).await,
-        Way::Manifests => Ok(()),
+        Way::Manifests => manifests_way::dry_run(session, &hold.cluster).await,
     }
 }
 

@@ -212,7 +212,8 @@ fn both_ways(was: &Value, is: &Value) -> Vec<String> {
     gone.iter().map(ToString::to_string).chain(new).collect()
 }
 
-fn fields(object: &Value) -> usize {
+/// How many fields it has.
+pub(super) fn fields(object: &Value) -> usize {
     match object {
         Value::Object(map) => map.values().map(fields).sum(),
         Value::Array(items) => items.iter().map(fields).sum(),

@@ -10,6 +10,8 @@ use prodtest_rollout::{
     way_back::{of_helm_alone, previous},
 };
 
+use serde_json::Value;
+
 use crate::{
     facts::{Crossed, TargetSeen},
     plan::Target,
@@ -89,15 +91,32 @@ fn is_version(release: &Release, kept: &Kept, version: &str) -> bool {
     said == Some(version) || release.chart.app_version == version || tagged()
 }
 
+/// Objects of the cluster as those of a manifest.
+pub(super) fn documents(objects: &[Value]) -> Vec<Document> {
+    let document = |object: &Value| {
+        let named = prodtest_rollout::apply::Reference::of(object).ok()?;
+        Some(Document {
+            source: None,
+            api_version: named.api_version,
+            kind: named.kind,
+            name: named.name,
+            namespace: named.namespace,
+            hook: false,
+            object: object.clone(),
+        })
+    };
+    objects.iter().filter_map(document).collect()
+}
+
 /// The containers of a workload, by name and image.
 fn containers(document: &Document) -> Vec<(String, String)> {
     let spec = &document.object["spec"]["template"]["spec"];
     let all = ["initContainers", "containers"].into_iter().flat_map(|key| spec[key].as_array().into_iter().flatten());
-    let word = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    let word = |value: &Value| value.as_str().map(str::to_owned);
     all.filter_map(|container| Some((word(&container["name"])?, word(&container["image"])?))).collect()
 }
 
-/// Looks whether that revision can be gone back to. The gate goes on only where nothing speaks against it.
+/// Looks whether a revision that Helm has can be gone back to. The gate goes on only where nothing speaks against it.
 pub(super) async fn look(
     session: &mut Session<'_>,
     beside: &mut Beside<'_>,
@@ -105,12 +124,59 @@ pub(super) async fn look(
     history: &History,
     chosen: Result<Chosen, Trouble>,
 ) -> Step<u32> {
-    let asked = match chosen {
-        Ok(chosen) => ask(session, beside, hold, history, chosen).await?,
+    let read = |chosen: Chosen| {
+        let unreadable =
+            |why: String| Trouble::unmeasured(format!("revision {} cannot be read: {why}", chosen.revision), None);
+        let release =
+            history.release(chosen.revision).ok_or_else(|| unreadable("Helm's record is broken".to_owned()))?;
+        let manifest = Manifest::of(release).map_err(|error| unreadable(error.to_string()))?;
+        Ok((chosen, manifest.documents))
+    };
+    let (chosen, documents) = match chosen.and_then(read) {
+        Ok((chosen, documents)) => (Ok(chosen), documents),
+        Err(trouble) => (Err(trouble), Vec::new()),
+    };
+    let migrations = match &chosen {
+        Ok(chosen) => crossed(beside, hold, history, chosen.revision),
+        Err(_) => None,
+    };
+    let alone = of_helm_alone(history);
+    let helm_alone = Some(alone.map_or_else(|| "nowhere".to_owned(), |number| format!("to revision {number}")));
+    look_with(session, beside, hold, &documents, chosen, TargetSeen { migrations, helm_alone, ..TargetSeen::default() })
+        .await
+}
+
+/// The same of objects that nobody has a record of.
+pub(super) async fn look_at(
+    session: &mut Session<'_>,
+    beside: &mut Beside<'_>,
+    hold: &Hold,
+    documents: &[Document],
+    chosen: Result<Chosen, Trouble>,
+) -> Step<u32> {
+    look_with(session, beside, hold, documents, chosen, TargetSeen::default()).await
+}
+
+async fn look_with(
+    session: &mut Session<'_>,
+    beside: &mut Beside<'_>,
+    hold: &Hold,
+    documents: &[Document],
+    chosen: Result<Chosen, Trouble>,
+    seen: TargetSeen,
+) -> Step<u32> {
+    let seen = match chosen {
+        Ok(Chosen { revision, why }) => {
+            let version = hold.kept.verdicts.get(&revision).and_then(|verdict| verdict.version.clone());
+            let mut seen = TargetSeen { revision, why, version, ..seen };
+            let running: Vec<&Document> = documents.iter().filter(|document| !document.hook).collect();
+            images(session, &running, &mut seen).await?;
+            Ok(seen)
+        }
         Err(trouble) => Err(trouble),
     };
-    let revision = asked.as_ref().ok().map(|seen| seen.revision);
-    beside.facts.target = Some(asked);
+    let revision = seen.as_ref().ok().map(|seen| seen.revision);
+    beside.facts.target = Some(seen);
     let judged = crate::checks::target::judge(beside.plan, &beside.facts);
     match revision.filter(|_| judged.outcome == prodtest_gate::Outcome::Passed) {
         Some(revision) => Ok(revision),
@@ -118,37 +184,8 @@ pub(super) async fn look(
     }
 }
 
-async fn ask(
-    session: &Session<'_>,
-    beside: &Beside<'_>,
-    hold: &Hold,
-    history: &History,
-    chosen: Chosen,
-) -> Step<Result<TargetSeen, Trouble>> {
-    let unreadable =
-        |why: String| Trouble::unmeasured(format!("revision {} cannot be read: {why}", chosen.revision), None);
-    let Some(release) = history.release(chosen.revision) else {
-        return Ok(Err(unreadable("Helm's record is broken".to_owned())));
-    };
-    let manifest = match Manifest::of(release) {
-        Ok(manifest) => manifest,
-        Err(error) => return Ok(Err(unreadable(error.to_string()))),
-    };
-    let mut seen = TargetSeen {
-        revision: chosen.revision,
-        why: chosen.why,
-        version: hold.kept.verdicts.get(&chosen.revision).and_then(|verdict| verdict.version.clone()),
-        helm_alone: of_helm_alone(history),
-        migrations: crossed(beside, hold, history, chosen.revision),
-        ..TargetSeen::default()
-    };
-    let documents: Vec<&Document> = manifest.documents.iter().filter(|document| !document.hook).collect();
-    images(session, &documents, &mut seen).await?;
-    Ok(Ok(seen))
-}
-
 /// Asks the registry for what these run, as far as it is the one that is configured.
-pub(super) async fn images(session: &Session<'_>, documents: &[&Document], seen: &mut TargetSeen) -> Step {
+async fn images(session: &Session<'_>, documents: &[&Document], seen: &mut TargetSeen) -> Step {
     let (Some(registry), Some(image)) = (&session.means.registry, &session.plan.image) else { return Ok(()) };
     let Ok(repository) = image.repository.parse::<Reference>() else { return Ok(()) };
     let (mut asked, mut others) = (BTreeSet::new(), BTreeSet::new());
@@ -214,15 +251,30 @@ pub(super) fn of_drill(history: &History, kept: &Kept) -> Result<Chosen, Trouble
         return Err(Trouble::measured("no-release", "there is no release to drill with", None));
     };
     let number = newest.number;
-    let bad = |message: String| Trouble::measured("no-good-revision", message, None);
     match &newest.release {
         Err(error) => Err(Trouble::unmeasured(error.to_string(), None)),
         Ok(release) if release.status != Status::Deployed => {
-            Err(bad(format!("revision {number} is {}: there is nothing to come back to", release.status)))
+            let message = format!("revision {number} is {}: there is nothing to come back to", release.status);
+            Err(Trouble::measured("no-good-revision", message, None))
         }
-        Ok(_) => match kept.verdicts.get(&number).map(|verdict| (verdict.verdict, &verdict.why)) {
-            Some((Decision::Failed, why)) => Err(bad(format!("revision {number} was found bad: {why}"))),
-            _ => Ok(Chosen { revision: number, why: format!("the one that runs, {}", recorded(kept, number)) }),
-        },
+        Ok(_) => not_bad(kept, number),
+    }
+}
+
+/// The same of plain manifests, by the number of what is there.
+pub(super) fn of_manifests(number: Option<u32>, kept: &Kept) -> Result<Chosen, Trouble> {
+    match number {
+        Some(number) => not_bad(kept, number),
+        None => Err(Trouble::measured("no-release", "nothing of the manifests is there to drill with", None)),
+    }
+}
+
+fn not_bad(kept: &Kept, number: u32) -> Result<Chosen, Trouble> {
+    match kept.verdicts.get(&number).map(|verdict| (verdict.verdict, &verdict.why)) {
+        Some((Decision::Failed, why)) => {
+            let message = format!("revision {number} was found bad: {why}");
+            Err(Trouble::measured("no-good-revision", message, None))
+        }
+        _ => Ok(Chosen { revision: number, why: format!("the one that runs, {}", recorded(kept, number)) }),
     }
 }

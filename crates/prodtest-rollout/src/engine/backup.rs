@@ -101,7 +101,7 @@ fn refused<T>(session: &mut Session<'_>, trouble: Trouble) -> Step<T> {
 ///
 /// # Errors
 /// When it names none, or that cannot be read.
-pub(super) async fn kept(session: &Session<'_>, hold: &Hold) -> Result<Backup, Trouble> {
+pub async fn kept(session: &Session<'_>, hold: &Hold) -> Result<Backup, Trouble> {
     let Some(name) = hold.kept.journal.as_ref().and_then(|journal| journal.backup.clone()) else {
         return Err(Trouble::unmeasured("the journal names no backup to go back to", None));
     };

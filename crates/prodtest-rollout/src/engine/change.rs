@@ -12,7 +12,7 @@ use tokio::{sync::watch, time::timeout};
 use super::{
     Halt, Hold, Session, Stage, Step,
     facts::{Diagnosed, Trouble, UpgradeSeen},
-    origin,
+    helm_way, origin,
     upgrade::{Live, Rendered},
     way::Failure,
 };
@@ -105,6 +105,12 @@ pub(super) async fn change(session: &mut Session<'_>, hold: &Hold, rendered: &Re
         }
     }
     seen.revision = session.facts.before.as_ref().map(|before| before.next);
+    if is_whole && work.has_hooks() {
+        match helm_way::unrecorded(session, hold).await {
+            Ok(trouble) => seen.trouble = trouble,
+            Err(reason) => stopped = Some(reason),
+        }
+    }
     let facts = follow.facts().clone();
     drop(follow);
     is_whole = is_whole && seen.trouble.is_none();

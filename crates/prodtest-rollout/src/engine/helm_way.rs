@@ -1,15 +1,16 @@
 //! A chart, by Helm: its values, what it is rendered to, and what Helm's end means.
 
 use crate::{
-    helm::{BadDocument, Ended, Helm, HelmProblem, Manifest, Release, Running, Upgrade, as_path, values_of},
+    helm::{BadDocument, Ended, Helm, HelmProblem, History, Manifest, Release, Running, Upgrade, as_path, values_of},
     trace::ChartFiles,
     watch::{Aim, Kind, Subject},
 };
+use prodtest_gate::Stop;
 use prodtest_kube::Cluster;
 use serde_json::Value;
 
 use super::{
-    Halt, Session, Step,
+    Halt, Hold, Session, Step,
     facts::{Trouble, UpgradeSeen},
     plan::{ImagePlan, Plan, What},
     runs,
@@ -131,6 +132,29 @@ fn aim_of(release: &Release, manifest: &Manifest, when: &[&str]) -> Aim {
             .collect(),
         hooks: hooks.filter_map(|hook| Some(Subject::new(Kind::named(&hook.kind)?, &hook.name))).collect(),
     }
+}
+
+/// What is wrong with Helm's own record of what it has done, if anything: where it may not write down a first install, it
+/// says so to nobody, ends well, and leaves the release pending (`pkg/action/install.go`).
+///
+/// # Errors
+/// When the gate is told to stop.
+pub(super) async fn unrecorded(session: &Session<'_>, hold: &Hold) -> Result<Option<Trouble>, Stop> {
+    let reading = History::read(&hold.cluster, session.plan.namespace(), &session.plan.release);
+    Ok(match session.run.unless_stopped(reading).await? {
+        Err(error) => Some(Trouble::unmeasured(error.to_string(), error.hint())),
+        Ok(history) => match history.newest().map(|newest| (newest.number, newest.release.as_ref())) {
+            Some((_, Ok(release))) if !release.status.is_pending() => None,
+            Some((number, Ok(release))) => {
+                let message =
+                    format!("Helm ended well, and its record says that revision {number} is {}", release.status);
+                let hint = "it may not update its Secrets: `kubectl auth can-i update secrets`";
+                Some(Trouble::measured("record", message, Some(hint.to_owned())))
+            }
+            Some((_, Err(error))) => Some(Trouble::unmeasured(error.to_string(), None)),
+            None => Some(Trouble::measured("record", "Helm ended well, and has no record of the release", None)),
+        },
+    })
 }
 
 /// What Helm's end means.

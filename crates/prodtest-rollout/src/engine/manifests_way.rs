@@ -28,7 +28,10 @@ use super::{
 };
 
 /// Reads them, notes what is there, and asks the cluster whether it would take them. Nothing is changed.
-pub(super) async fn render(session: &mut Session<'_>, hold: &Hold) -> Step<Rendered> {
+///
+/// # Errors
+/// When they cannot be read, or the cluster would not take them.
+pub async fn render(session: &mut Session<'_>, hold: &Hold) -> Step<Rendered> {
     let rendered = read(session)?;
     let live = live(session, &hold.cluster, &rendered).await?;
     note_before(session, hold, live.iter().any(Option::is_some));
@@ -84,7 +87,8 @@ async fn live(session: &mut Session<'_>, cluster: &Cluster, rendered: &Rendered)
     Ok(live)
 }
 
-fn note_before(session: &mut Session<'_>, hold: &Hold, any_there: bool) {
+/// Notes the number of what is there, and of what comes next. `any_there`: whether any object of the release is.
+pub fn note_before(session: &mut Session<'_>, hold: &Hold, any_there: bool) {
     let Numbers { current, next } = Numbers::of(&hold.kept, any_there);
     let good = current.map(|current| (current, "what is there now, as the backup has it".to_owned()));
     session.facts.before = Some(Before { revision: current, next, good });

@@ -141,7 +141,7 @@ pub fn means<F>(plan: &Plan, input: &Input<'_, F>, flags: &ReleaseFlags, gate: &
 pub fn rules(plan: &Plan) -> Vec<Rule> {
     let (namespace, release) = (plan.namespace(), plan.release.as_str());
     let mut rules = watch::rules(namespace);
-    rules.extend(helm::rules(namespace));
+    rules.extend(helm::change_rules(namespace));
     rules.extend(journal::rules(namespace, release));
     rules.extend(apply::rules(namespace, matches!(plan.what, Some(What::Manifests(_)))));
     rules.extend(backup::rules(namespace));

@@ -126,7 +126,22 @@ pub async fn upgrade(
     journal: &Journal,
     live: &mut Live,
 ) -> Step {
-    // Ahead of the change that it tells of. Seen to its end, so that it is known whether it says so.
+    write_ahead(session, hold, journal).await?;
+    let went = change(session, hold, rendered, live).await;
+    if !session.facts.diagnoses.is_empty() || session.facts.upgrade.as_ref().is_some_and(|seen| seen.trouble.is_some())
+    {
+        // Now, for the way back may take new ones away.
+        secrets::read(session, hold, rendered).await?;
+    }
+    went
+}
+
+/// Writes the journal ahead of the change that it tells of.
+///
+/// # Errors
+/// When it could not be, or the gate is told to stop: nothing is to be begun then.
+pub async fn write_ahead(session: &mut Session<'_>, hold: &mut Hold, journal: &Journal) -> Step {
+    // Seen to its end, so that it is known whether it says so.
     match session.run.unless_overdue(hold.store.write(&hold.held, journal)).await {
         Some(Ok(())) => {}
         Some(Err(error)) => return session.halt(Trouble::unmeasured(error.to_string(), error.hint())),
@@ -138,13 +153,7 @@ pub async fn upgrade(
         let message = format!("the lock on the release was lost, and nothing was changed: {standing:?}");
         return session.halt(Trouble::unmeasured(message, None));
     }
-    let went = change(session, hold, rendered, live).await;
-    if !session.facts.diagnoses.is_empty() || session.facts.upgrade.as_ref().is_some_and(|seen| seen.trouble.is_some())
-    {
-        // Now, for the way back may take new ones away.
-        secrets::read(session, hold, rendered).await?;
-    }
-    went
+    Ok(())
 }
 
 /// What is written down ahead of a change: from the newest revision to the next one, and back to the good one.

@@ -29,7 +29,7 @@ pub(super) async fn of_this_run(
         gate: session.eye.gate().to_owned(),
         why,
     };
-    note(session, hold, revision, verdict, history).await;
+    note(session, hold, revision, verdict, &numbers(history)).await;
 }
 
 /// That a revision was never judged, for its run was cut off.
@@ -48,7 +48,7 @@ pub(super) async fn of_cut_off(session: &mut Session<'_>, hold: &mut Hold, histo
         gate: journal.gate,
         why: format!("its run was cut off while it was {}", journal.phase),
     };
-    note(session, hold, revision, verdict, Some(history)).await;
+    note(session, hold, revision, verdict, &numbers(Some(history))).await;
 }
 
 /// A rollback makes a revision that is an earlier one again: where it came back whole, what was found of that one holds
@@ -58,7 +58,7 @@ pub(super) async fn of_rollback(session: &mut Session<'_>, hold: &mut Hold, hist
     let (Some(to), Some(revision)) = (way.to, way.revision) else { return };
     let Some(earlier) = hold.kept.verdicts.get(&to).filter(|_| is_whole(session, way)) else { return };
     let again = Verdict { at: jiff::Timestamp::now(), why: format!("it is revision {to} again"), ..earlier.clone() };
-    note(session, hold, revision, again, history).await;
+    note(session, hold, revision, again, &numbers(history)).await;
 }
 
 fn migration(session: &Session<'_>) -> Option<String> {
@@ -71,23 +71,20 @@ fn is_whole(session: &Session<'_>, way: &WayBack) -> bool {
     way.trouble.is_none() && way.differences.is_empty() && matches!(came_back, Some(RolloutVerdict::Done { .. }))
 }
 
+fn numbers(history: Option<&History>) -> Vec<u32> {
+    history.iter().flat_map(|history| &history.revisions).map(|one| one.number).collect()
+}
+
 fn has(history: &History, revision: u32) -> bool {
     history.revisions.iter().any(|one| one.number == revision)
 }
 
-/// Writes down what was found of a revision. Kept are the verdicts of the revisions that Helm has, and the newest of the
-/// others.
-pub async fn note(
-    session: &mut Session<'_>,
-    hold: &mut Hold,
-    revision: u32,
-    verdict: Verdict,
-    history: Option<&History>,
-) {
-    let known: Vec<u32> = history.iter().flat_map(|history| &history.revisions).map(|one| one.number).collect();
-    let deciding = hold.store.decide(&hold.held, revision, &verdict, &known);
+/// Writes down what was found of a revision. Kept are the verdicts of these revisions, which Helm has, and the newest of
+/// the others.
+pub async fn note(session: &mut Session<'_>, hold: &mut Hold, revision: u32, verdict: Verdict, known: &[u32]) {
+    let deciding = hold.store.decide(&hold.held, revision, &verdict, known);
     if let Some(Err(error)) = session.run.unless_overdue(deciding).await {
         session.facts.remarks.push(format!("the verdict of revision {revision} could not be written down: {error}"));
     }
-    hold.kept.decide(revision, verdict, &known);
+    hold.kept.decide(revision, verdict, known);
 }

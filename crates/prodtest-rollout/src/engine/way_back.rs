@@ -27,7 +27,7 @@ pub enum To {
 
 /// Goes back, within the budget, and looks whether all is as it was. A run that was told to stop has only a moment: it
 /// asks Helm to go back, and does not wait for the pods.
-pub(super) async fn go(session: &mut Session<'_>, hold: &Hold, to: To, in_a_hurry: bool) {
+pub async fn go(session: &mut Session<'_>, hold: &Hold, to: To, in_a_hurry: bool) {
     session.started(Stage::Restored);
     let mut way = WayBack {
         to: match to {

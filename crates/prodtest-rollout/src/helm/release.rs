@@ -31,6 +31,13 @@ pub fn rules(namespace: &str) -> Vec<Rule> {
     vec![rule(namespace)]
 }
 
+/// What Helm must be allowed to do to keep its record while it changes a release. Where it may not update it, it tells
+/// nobody, and leaves the release pending.
+#[must_use]
+pub fn change_rules(namespace: &str) -> Vec<Rule> {
+    vec![Rule::new(namespace, "", &["secrets"], &["get", "list", "create", "update", "delete"])]
+}
+
 /// Their names grow with the revisions, so that the rule cannot name them.
 fn rule(namespace: &str) -> Rule {
     Rule::new(namespace, "", &["secrets"], &["list"])

@@ -7,6 +7,8 @@ mod configuration;
 mod out;
 #[path = "bad_input/records.rs"]
 mod records;
+#[path = "bad_input/rollback.rs"]
+mod rollback;
 #[path = "bad_input/scenario_files.rs"]
 mod scenario_files;
 #[path = "bad_input/services.rs"]

@@ -12,10 +12,10 @@ use prodtest_rollout::{
     engine::{
         Eye, Hold, Means, Session, Stage, Step,
         facts::{Facts as Change, Trouble},
-        recover,
+        recover, runs,
         way::Way,
     },
-    helm::History,
+    helm::{History, Status},
 };
 
 use crate::{
@@ -72,7 +72,20 @@ impl Beside<'_> {
     }
 }
 
-/// Looks what Helm has afterwards. `target`: the revision that was gone back to.
+/// Looks whether users are served as before, and whether Helm's history is in order. `target`: the revision that was gone
+/// back to.
+async fn at_last(session: &mut Session<'_>, beside: &mut Beside<'_>, hold: &Hold, target: u32) -> Step {
+    beside.facts.version_after = runs::ask_version(session).await?;
+    if let Some(plan) = &beside.plan.smoke {
+        beside.facts.smoke = Some(smoke::play(session, plan).await?);
+    }
+    beside.finished(session, "service-restored");
+    beside.facts.history = look_at_history(session, hold, target).await?;
+    beside.finished(session, "history-clean");
+    Ok(())
+}
+
+/// Looks what Helm has afterwards.
 async fn look_at_history(
     session: &mut Session<'_>,
     hold: &Hold,
@@ -89,11 +102,10 @@ async fn look_at_history(
 }
 
 fn seen(history: &History, target: u32) -> HistorySeen {
-    let status = |status: Option<_>| {
-        status.map_or_else(|| "unreadable".to_owned(), |status: prodtest_rollout::helm::Status| status.to_string())
-    };
+    let status =
+        |status: Option<_>| status.map_or_else(|| "unreadable".to_owned(), |status: Status| status.to_string());
     let statuses = history.statuses();
-    let pending = statuses.iter().filter(|(_, status)| status.is_some_and(prodtest_rollout::helm::Status::is_pending));
+    let pending = statuses.iter().filter(|(_, status)| status.is_some_and(Status::is_pending));
     HistorySeen {
         newest: statuses.last().map(|(number, is)| (*number, status(*is))),
         pending: pending.map(|(number, _)| *number).collect(),

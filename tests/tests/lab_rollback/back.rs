@@ -119,6 +119,20 @@ fn lab_rollback_to_a_revision_or_a_version_by_name() {
 }
 
 #[test]
+fn lab_rollback_that_a_hook_keeps_from_it_is_red_and_gets_there() {
+    let Some(lab) = shared() else { return };
+    let installed = Installed::prepare(&lab, "back-hook", false);
+    installed
+        .install(&json!({ "stamp": "revision-1", "broken": { "preRollback": { "arguments": ["--no-such-flag"] } } }));
+    make(&installed, &[Step::Good]);
+    let done = installed.gate_called("rollback", &Value::Null).args(["to", "1"]).run().expect_code(1);
+    assert_eq!(names(&done, Outcome::Failed), ["rto"], "{}", done.said());
+    let done = done.expect_said(&["pre-rollback", "leave out the chart's hooks"]);
+    assert_eq!(stamped(&installed), "revision-1", "{}", done.said());
+    assert_eq!(installed.state().status(), "deployed", "{}", done.said());
+}
+
+#[test]
 fn lab_rollback_goes_across_a_migration_only_when_told() {
     let Some(lab) = shared() else { return };
     let installed = Installed::prepare(&lab, "back-migrations", false);

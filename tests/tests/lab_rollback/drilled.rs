@@ -1,7 +1,7 @@
 //! Drills that must pass, one for each thing that can be wrong with a version, and what they tell.
 
 use prodtest_gate::Outcome;
-use prodtest_testkit::Done;
+use prodtest_testkit::{Done, GateCommand};
 use prodtest_tests::{shared, side_by_side};
 use serde_json::{Value, json};
 
@@ -44,6 +44,15 @@ fn lab_rollback_a_drill_passes_and_tells_what_it_took() {
         let passed = names(&done, Outcome::Passed);
         if passed != expected {
             return Some(format!("{fault}: {passed:?} passed\n{}", done.said()));
+        }
+        // The record tells the same again, without the cluster.
+        let record = done.out.join("rollback.run.json");
+        let again = GateCommand::new("rollback")
+            .args(["--config", "tests/specimen/prodtest.yaml", "--env", "lab", "--replay"])
+            .arg(record)
+            .run();
+        if again.outcomes("rollback") != done.outcomes("rollback") {
+            return Some(format!("{fault}: judged again, otherwise\n{}", again.said()));
         }
         let figures = ["detection-time", "rto", "failed-requests"].map(|name| figure(&done, name));
         let [detection, rto, failed] = figures;

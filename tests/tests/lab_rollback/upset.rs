@@ -35,7 +35,8 @@ fn gone(installed: &Installed<'_>) -> String {
 /// Once it is there.
 pub(crate) fn inject(installed: &Installed<'_>, name: Option<&str>) {
     match name {
-        None | Some("stray-pod" | "short-history" | "lost-revision") => {}
+        None | Some("short-history" | "lost-revision") => {}
+        Some("stray-pod") => stray_pod(installed),
         Some("image-gone") => {
             Repository { lab: installed.lab(), name: &gone(installed) }.delete(&installed.image.digest);
         }
@@ -61,7 +62,8 @@ pub(crate) fn meanwhile(installed: &Installed<'_>, name: Option<&str>, gate: Gat
                 Ok(())
             })
             .expect("a drill");
-            stray_pod(installed);
+            let mut kubectl = installed.kubectl().expect("kubectl");
+            sh::quietly(kubectl.args(["label", "--overwrite", "pod/stray", &format!("app={NAME}")])).expect("a label");
             running.wait()
         }
         Some("lost-revision") => {
@@ -94,7 +96,7 @@ fn found_bad(installed: &Installed<'_>) {
     lab::apply(installed.lab(), &[map]).expect("a verdict");
 }
 
-/// A pod as those of the release, of nobody, that says that it is another version.
+/// A pod as those of the release, of nobody, that says that it is another version. Ready, and not selected yet.
 fn stray_pod(installed: &Installed<'_>) {
     let template = installed.object(&format!("deployment/{NAME}"))["spec"]["template"].clone();
     let mut spec = template["spec"].clone();
@@ -103,10 +105,11 @@ fn stray_pod(installed: &Installed<'_>) {
             variable["value"] = "another-configuration".into();
         }
     }
-    let labels = template["metadata"]["labels"].clone();
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "spec": spec,
-        "metadata": { "name": "stray", "namespace": installed.namespace, "labels": labels },
+        "metadata": { "name": "stray", "namespace": installed.namespace, "labels": { "app": "stray" } },
     });
     lab::apply(installed.lab(), &[pod]).expect("a pod");
+    let mut kubectl = installed.kubectl().expect("kubectl");
+    sh::quietly(kubectl.args(["wait", "--for=condition=Ready", "pod/stray", "--timeout=60s"])).expect("it is ready");
 }

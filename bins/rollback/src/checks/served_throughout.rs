@@ -27,13 +27,17 @@ pub(crate) fn judge(plan: &Plan, facts: &Facts) -> Judged {
     if let Some(skipped) = dry(NAME, plan) {
         return skipped;
     }
-    match plan.fault().filter(|fault| fault.is_served()) {
-        Some(fault) => {
-            let why = format!(
-                "a version with the fault `{fault}` serves users badly: what that cost is told by `rollback/rto`"
-            );
-            Judged::skipped(id(NAME), why)
-        }
-        None => served::judge(id(NAME), &plan.change, &facts.change),
+    if let Some(fault) = plan.fault().filter(|fault| fault.is_served()) {
+        let why =
+            format!("a version with the fault `{fault}` serves users badly: what that cost is told by `rollback/rto`");
+        return Judged::skipped(id(NAME), why);
     }
+    // What one goes back from may well be why.
+    let failed_before = facts.change.probe.as_ref().is_some_and(|probe| probe.before.failed > 0);
+    if failed_before && plan.fault().is_none() {
+        let why =
+            "the service failed already before; whether it does afterwards is told by `rollback/service-restored`";
+        return Judged::skipped(id(NAME), why);
+    }
+    served::judge(id(NAME), &plan.change, &facts.change)
 }

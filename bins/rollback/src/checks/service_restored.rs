@@ -76,6 +76,7 @@ pub(crate) fn judge(plan: &Plan, facts: &Facts) -> Judged {
         };
     }
     let (mut findings, mut unknown, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
+    at_last(plan, facts, &mut findings);
     pods(plan, facts, &mut findings, &mut unknown);
     version(plan, facts, &mut findings, &mut unknown, &mut evidence);
     smoke(facts, plan, &mut findings, &mut unknown, &mut evidence);
@@ -85,6 +86,19 @@ pub(crate) fn judge(plan: &Plan, facts: &Facts) -> Judged {
     let mut judged = conclude(id(NAME), findings, unknown.into_iter().next());
     judged.evidence = evidence;
     judged
+}
+
+/// What the probe saw at last.
+fn at_last(plan: &Plan, facts: &Facts, findings: &mut Vec<Finding>) {
+    let Some(probe) = &facts.change.probe else { return };
+    let last = probe.bins.iter().rev().find(|bin| bin.requests > 0).filter(|bin| bin.failed > 0);
+    findings.extend(last.map(|bin| {
+        let why = probe.failures.last().map(|failure| format!(": {}", failure.kind)).unwrap_or_default();
+        let message = format!("the service still fails when all is back{why}");
+        Finding::new(&id(NAME), "failing", &plan.change.release, message)
+            .expected("no failed request in the last second", format!("{} of {}", bin.failed, bin.requests))
+            .at(plan.change.places.url.clone())
+    }));
 }
 
 /// What runs, where the revision's images are known.

@@ -22,7 +22,7 @@ use prodtest_rollout::{
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Beside, look_at_history, smoke, state::State, target};
+use super::{Beside, at_last, state::State, target};
 use crate::{checks, facts::StateSeen};
 
 /// How long the state may take to be as before, once the pods are: what is left is for controllers to write down.
@@ -71,6 +71,7 @@ async fn drill_held(session: &mut Session<'_>, beside: &mut Beside<'_>, hold: &m
     };
     live.end(session).await;
     after?;
+    beside.started(session, "service-restored");
     at_last(session, beside, hold, revision).await
 }
 
@@ -187,17 +188,4 @@ async fn after(
         Some(aim) => live.settle(session, &aim).await,
         None => Ok(()),
     }
-}
-
-/// Whether users are served as before, and Helm's history is in order.
-async fn at_last(session: &mut Session<'_>, beside: &mut Beside<'_>, hold: &Hold, revision: u32) -> Step {
-    beside.started(session, "service-restored");
-    beside.facts.version_after = runs::ask_version(session).await?;
-    if let Some(plan) = &beside.plan.smoke {
-        beside.facts.smoke = Some(smoke::play(session, plan).await?);
-    }
-    beside.finished(session, "service-restored");
-    beside.facts.history = look_at_history(session, hold, revision).await?;
-    beside.finished(session, "history-clean");
-    Ok(())
 }

@@ -18,7 +18,7 @@ use prodtest_rollout::{
     journal::{Decision, Phase, Verdict},
 };
 
-use super::{Beside, look_at_history, smoke, state, target};
+use super::{Beside, at_last, state, target};
 use crate::{checks, facts::StateSeen, plan::Target};
 
 /// Goes there.
@@ -65,8 +65,17 @@ async fn of_helm(session: &mut Session<'_>, beside: &mut Beside<'_>, hold: &mut 
     // A run that is cut off is to be brought to its end, and that is there. What it makes comes after what is there now.
     (journal.phase, journal.good, journal.to) = (Phase::RollingBack, Some(revision), journal.from);
     let went = upgrade(session, hold, &rendered, &journal, &mut live).await;
+    let is_refused = session.facts.upgrade.as_ref().is_some_and(|seen| seen.hook || seen.trouble.is_some());
+    if went.is_ok() && is_refused {
+        // Helm has left the release half way: once more, and in the end without what kept it.
+        way_back::go(session, hold, To::Revision(revision), false).await;
+    }
     live.end(session).await;
     went?;
+    if session.facts.way_back.as_ref().is_some_and(|way| way.trouble.is_some() && way.resort.is_none()) {
+        // The journal stays open, for who recovers.
+        return Err(Halt::Told);
+    }
     beside.started(session, "state-restored");
     let compared = state::against(session, hold, &rendered.documents).await?;
     beside.facts.state = Some(compared.map(|(objects, fields, differences)| {
@@ -179,14 +188,7 @@ async fn look(
             Err(error) => return session.halt(Trouble::unmeasured(error.to_string(), error.hint())),
         }
     }
-    beside.facts.version_after = runs::ask_version(session).await?;
-    if let Some(plan) = &beside.plan.smoke {
-        beside.facts.smoke = Some(smoke::play(session, plan).await?);
-    }
-    beside.finished(session, "service-restored");
-    beside.facts.history = look_at_history(session, hold, revision).await?;
-    beside.finished(session, "history-clean");
-    Ok(())
+    at_last(session, beside, hold, revision).await
 }
 
 /// What was gone to.

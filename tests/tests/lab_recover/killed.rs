@@ -14,7 +14,7 @@ use xtask::{
     sh,
 };
 
-use crate::eyes::{Eyes, Seen, helms, in_order, round};
+use crate::eyes::{Eyes, Seen, helms, in_order, limit, round};
 
 /// How often a moment is tried: Helm is pending for less than a second, and a busy machine may take longer to kill.
 const TRIES: usize = 5;
@@ -202,6 +202,38 @@ fn lab_recover_a_drill_killed_on_its_way_back() {
         drill("done, and looking whether all is as before", |before, now| says(before, now, "done")),
     ];
     survives("recover-drill-back", Helm::Three, &moments);
+}
+
+/// A rollback that is cut off is brought to its end, or was not begun: either way the release is whole.
+#[test]
+fn lab_recover_a_way_back_that_was_killed() {
+    let Some(lab) = shared() else { return };
+    let release = Release::prepare(&lab, "recover-way-back", false);
+    let eyes = Eyes::of(&release);
+    type When = fn(&Seen, &Seen) -> bool;
+    let moments: [(&str, When); 4] = [
+        ("the lease is taken", |_, now| now.holder.is_some()),
+        ("rolling back", |before, now| says(before, now, "rolling-back")),
+        ("pending-rollback", |before, now| is_on(before, now, 1, "pending-rollback")),
+        ("rolled back", |before, now| is_on(before, now, 1, "deployed")),
+    ];
+    for (number, (moment, is_so)) in (0u32..).zip(moments) {
+        let (earlier, later) = (2 * number + 1, 2 * number + 2);
+        for round in [earlier, later] {
+            let _ = deploy(&release, Helm::Three, round, Version::Good).run().expect_code(0);
+        }
+        let before = eyes.look();
+        let gate = || release.rollback_gate_by(Helm::Three, &round(&release, later));
+        let running = gate().args(["to", "previous", "--no-smoke"]).spawn();
+        eyes.wait(moment, |now| is_so(&before, now));
+        kill(&release, running);
+        let done = gate().arg("--recover").run().expect_code(0);
+        let settings = release.object("configmap/godel-api");
+        let is_back = settings["data"]["GODEL_RATE_LIMIT"].as_str() == Some(&limit(earlier).to_string());
+        let is_begun = !["the lease is taken", "rolling back"].contains(&moment);
+        assert!(is_back || !is_begun, "{moment}: {}", done.said());
+        in_order(&release, &eyes, if is_back { earlier } else { later }, &format!("{moment}: {}", done.said()));
+    }
 }
 
 #[test]

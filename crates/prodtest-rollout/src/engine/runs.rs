@@ -125,10 +125,11 @@ pub(super) fn runs_the_image(plan: &Plan, documents: &[Document]) -> bool {
     plan.image.as_ref().is_none_or(|image| containers(&image.repository, documents).next().is_some())
 }
 
-/// The label selector of a workload.
+/// The label selector of a workload; a disruption budget has one too, and runs nothing.
 #[must_use]
 pub fn selector(document: &Document) -> Option<String> {
-    let labels = document.object["spec"]["selector"]["matchLabels"].as_object()?;
+    let spec = Some(&document.object["spec"]).filter(|spec| spec["template"].is_object())?;
+    let labels = spec["selector"]["matchLabels"].as_object()?;
     let labels: Vec<String> =
         labels.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?))).collect();
     Some(labels.join(","))

@@ -14,6 +14,9 @@ use xtask::{
     lab::{self, Lab, up},
 };
 
+/// What a gate says by itself where its probe was late: then it is done once more.
+const BUSY: &str = "this machine was too busy";
+
 /// `cargo xtask demo`: its exit code and what it said.
 fn demo(out: &Path, arguments: &[&str], kubeconfig: Option<&Path>) -> (Option<i32>, String) {
     let mut command = Command::new(binary("xtask"));
@@ -32,7 +35,10 @@ fn lab_demo_deploys_judges_reports_and_leaves_nothing() {
         return;
     }
     let out = tempfile::tempdir().expect("a folder");
-    let (code, said) = demo(out.path(), &[], None);
+    let (mut code, mut said) = demo(out.path(), &[], None);
+    if said.contains(BUSY) {
+        (code, said) = demo(out.path(), &[], None);
+    }
     assert_eq!(code, Some(0), "{said}");
     // A first install: there is nothing to keep, and nothing was served before.
     assert!(said.contains("deploy: passed — 4 passed, 0 failed, 0 undetermined, 2 skipped"), "{said}");

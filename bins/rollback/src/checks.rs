@@ -74,3 +74,6 @@ fn dry(name: &str, plan: &Plan) -> Option<Judged> {
 fn not_begun(facts: &Facts) -> bool {
     facts.change.upgrade.as_ref().is_none_or(|upgrade| upgrade.started_ms.is_none())
 }
+
+#[cfg(test)]
+mod tests;

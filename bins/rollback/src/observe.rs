@@ -43,6 +43,15 @@ impl Eye for Going<'_> {
         Some(checks::id(name))
     }
 
+    fn ends(&self, stage: Stage) -> bool {
+        match stage {
+            // Whether it was called bad is known when it is decided what becomes of it.
+            Stage::Upgrade => false,
+            Stage::Rollout => !matches!(self.0.action, Action::Drill(_)),
+            _ => true,
+        }
+    }
+
     fn judge(&self, facts: &Change) -> Vec<Judged> {
         checks::judge(self.0, &Facts { change: facts.clone(), ..Facts::default() })
     }

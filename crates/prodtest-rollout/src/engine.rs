@@ -106,6 +106,10 @@ pub trait Eye {
     fn gate(&self) -> &'static str;
     /// The check that shows how a stage goes, if there is one.
     fn check(&self, stage: Stage) -> Option<CheckId>;
+    /// Whether its check ends with a stage, and is not measured any further.
+    fn ends(&self, _stage: Stage) -> bool {
+        true
+    }
     /// What the facts say so far.
     fn judge(&self, facts: &Facts) -> Vec<Judged>;
 }
@@ -221,6 +225,9 @@ impl<'a> Session<'a> {
 
     /// Tells what came of a stage.
     pub fn finished(&self, stage: Stage) {
+        if !self.eye.ends(stage) {
+            return;
+        }
         self.report(stage, |id| {
             let judged = self.eye.judge(&self.facts).into_iter().find(|judged| judged.id == id);
             Progress::Finished(id, judged.map_or(Outcome::Skipped, |judged| judged.outcome))

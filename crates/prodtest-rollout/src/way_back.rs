@@ -34,7 +34,6 @@ pub fn before_next(history: &History, kept: &Kept) -> BeforeNext {
 /// When there is none.
 pub fn previous(history: &History, kept: &Kept) -> Result<Choice, NoChoice> {
     let newest = history.newest();
-    let number = newest.map_or(1, |newest| newest.number);
     let runs = newest.and_then(|newest| newest.release.as_ref().ok());
     let is_same = |number: u32| match (runs, history.release(number)) {
         (Some(runs), Some(earlier)) => {
@@ -42,9 +41,19 @@ pub fn previous(history: &History, kept: &Kept) -> Result<Choice, NoChoice> {
         }
         _ => false,
     };
+    best(history, kept, |one| !is_same(one))
+}
+
+/// The best of the revisions before the newest that may be: the newest that a gate found good, else the newest that nothing
+/// speaks against.
+///
+/// # Errors
+/// When there is none.
+pub fn best(history: &History, kept: &Kept, may_be: impl Fn(u32) -> bool) -> Result<Choice, NoChoice> {
+    let newest = history.newest().map_or(1, |newest| newest.number);
     let mut others = history.statuses();
-    others.retain(|(one, _)| !is_same(*one));
-    choose(&others, number, &recorded(kept))
+    others.retain(|(one, _)| may_be(*one));
+    choose(&others, newest, &recorded(kept))
 }
 
 /// Where `helm rollback` goes that is not told: to the number before the newest, whatever its status

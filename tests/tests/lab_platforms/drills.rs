@@ -10,6 +10,9 @@ use super::{
     gitlab, here, no_secret_of, serves, told, value,
 };
 
+/// What the gate says by itself where its probe was late: then it is done once more.
+const BUSY: &str = "this machine was too busy";
+
 /// What the gate hands on of a drill that passes.
 fn good(line: &str) {
     assert_eq!(["verdict", "failed", "failed-requests"].map(|name| value(line, name)), ["passed", "", "0"], "{line}");
@@ -46,7 +49,10 @@ fn lab_platforms_act_drills() {
         assert_eq!(serves(&release), image, "{}", log.text);
         log
     };
-    let log = run("");
+    let mut log = run("");
+    if log.text.contains(BUSY) {
+        log = run("");
+    }
     assert!(log.succeeded, "{}", log.text);
     good(log.printed("afterwards").first().unwrap_or_else(|| panic!("{}", log.text)));
     for attempt in 1..=ATTEMPTS {
@@ -72,7 +78,11 @@ fn lab_platforms_gitlab_drills() {
     let image = serves(&release);
     for tag in ["", "0.1.0"] {
         let mine = vec![("PRODTEST_BIN_DIR", here.as_str()), ("PRODTEST_BAD_TAG", tag)];
-        let output = gitlab::run(&gitlab, &consumer, &[borrowed(&told), mine].concat());
+        let variables = [borrowed(&told), mine].concat();
+        let mut output = gitlab::run(&gitlab, &consumer, &variables);
+        if gitlab::printed(&output).contains(BUSY) {
+            output = gitlab::run(&gitlab, &consumer, &variables);
+        }
         let printed = gitlab::printed(&output);
         no_secret_of(&release, &printed);
         let line = printed.lines().rev().find_map(|line| Some(line.split_once("afterwards verdict=")?.1.to_owned()));

@@ -5,7 +5,7 @@ use prodtest_testkit::{Done, GateCommand};
 use prodtest_tests::{shared, side_by_side};
 use serde_json::{Value, json};
 
-use crate::specimen::Installed;
+use crate::{ATTEMPTS, BUSY, specimen::Installed};
 
 const ALL: [&str; 7] =
     ["target", "detection-time", "served-throughout", "rto", "state-restored", "service-restored", "history-clean"];
@@ -39,7 +39,14 @@ fn lab_rollback_a_drill_passes_and_tells_what_it_took() {
             &json!({ "replicas": 2, "shutdown": { "preStopSeconds": shutdown }, "progressDeadlineSeconds": 5 }),
         );
         let was = installed.state();
-        let done = installed.gate_called("rollback", &Value::Null).args(["drill", "--fault", fault]).run();
+        let drill = || installed.gate_called("rollback", &Value::Null).args(["drill", "--fault", fault]).run();
+        let mut done = drill();
+        // It comes back to where it began, so that it can be done again.
+        for _ in 1..ATTEMPTS {
+            if done.said().contains(BUSY) {
+                done = drill();
+            }
+        }
         let expected: Vec<&str> = ALL.into_iter().filter(|name| !is_served || *name != "served-throughout").collect();
         let passed = names(&done, Outcome::Passed);
         if passed != expected {

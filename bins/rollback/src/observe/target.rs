@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use prodtest_image::{ImageFacts, Reference};
 use prodtest_rollout::{
     engine::{Halt, Hold, Session, Step, facts::Trouble, migrations},
-    helm::{Document, History, Manifest, Release, Status},
+    helm::{Document, History, Manifest, NoChoice, Release, Status},
     journal::{Decision, Kept},
-    way_back::{of_helm_alone, previous},
+    way_back::{best, of_helm_alone, previous},
 };
-
 use serde_json::Value;
 
 use crate::{
@@ -28,7 +27,7 @@ pub(super) struct Chosen {
 /// The revision that a person means.
 pub(super) fn resolve(target: &Target, history: &History, kept: &Kept) -> Result<Chosen, Trouble> {
     let Some(newest) = history.newest().map(|newest| newest.number) else {
-        let hint = "look at `helm list`; a release by plain manifests is gone back from with `manifests` configured";
+        let hint = "look at `helm list`; what was put in by plain manifests has `manifests` in its environment";
         return Err(Trouble::measured("no-release", "there is no such release", Some(hint.to_owned())));
     };
     let none = |message: String| Trouble::measured("no-good-revision", message, None);
@@ -53,22 +52,50 @@ pub(super) fn resolve(target: &Target, history: &History, kept: &Kept) -> Result
                 Some(Ok(_)) => Ok(Chosen { revision: *number, why: recorded(kept, *number) }),
             }
         }
-        Target::Version(version) => {
-            let of_it = |number: &u32| {
-                let release = history.release(*number).filter(|release| release.status.is_whole());
-                release.is_some_and(|release| is_version(release, kept, version))
-            };
-            let earlier: Vec<u32> = history.statuses().iter().map(|(number, _)| *number).filter(of_it).collect();
-            let found = earlier.iter().rev().find(|number| **number != newest);
-            match found {
-                Some(number) => {
-                    Ok(Chosen { revision: *number, why: format!("version {version}, {}", recorded(kept, *number)) })
-                }
-                None if earlier.contains(&newest) => Err(none(format!("version {version} is the one that runs"))),
-                None => Err(none(format!("no revision that Helm has is version {version}"))),
-            }
-        }
+        Target::Version(version) => of_version(version, history, kept),
     }
+}
+
+/// How a revision is known to be of a version, the surest first: by what a gate wrote down, by the tag of an image, and only
+/// then by the chart, whose `appVersion` often stays as it is while tags change.
+const SIGNS: [fn(&Release, &Kept, &str) -> bool; 3] = [is_recorded_as, is_tagged, is_of_chart];
+
+fn of_version(version: &str, history: &History, kept: &Kept) -> Result<Chosen, Trouble> {
+    let none = |message: String| Trouble::measured("no-good-revision", message, None);
+    for sign in SIGNS {
+        let is = |release: &Release| sign(release, kept, version);
+        if !history.revisions.iter().filter_map(|one| one.release.as_ref().ok()).any(is) {
+            continue;
+        }
+        let choice = best(history, kept, |number| history.release(number).is_some_and(is));
+        return match choice {
+            Ok(choice) => {
+                let why = format!("version {version}, {}", recorded(kept, choice.revision));
+                Ok(Chosen { revision: choice.revision, why })
+            }
+            Err(NoChoice::NoneEarlier(_)) => Err(none(format!("version {version} is the one that runs"))),
+            Err(NoChoice::NoneGood(_)) => {
+                let message = format!("every earlier revision of version {version} was found bad, or never finished");
+                Err(none(format!("{message}: name the revision if it is meant")))
+            }
+        };
+    }
+    Err(none(format!("no revision that Helm has is version {version}")))
+}
+
+fn is_recorded_as(release: &Release, kept: &Kept, version: &str) -> bool {
+    kept.verdicts.get(&release.revision).is_some_and(|verdict| verdict.version.as_deref() == Some(version))
+}
+
+fn is_tagged(release: &Release, _kept: &Kept, version: &str) -> bool {
+    let manifest = Manifest::of(release).unwrap_or_default();
+    let images = manifest.documents.iter().filter(|document| !document.hook).flat_map(containers);
+    let mut references = images.filter_map(|(_, image)| image.parse::<Reference>().ok());
+    references.any(|image| image.tag() == Some(version))
+}
+
+fn is_of_chart(release: &Release, _kept: &Kept, version: &str) -> bool {
+    release.chart.app_version == version
 }
 
 /// What a gate wrote down of it.
@@ -79,16 +106,6 @@ fn recorded(kept: &Kept, number: u32) -> String {
         Some((Decision::Failed, why)) => format!("which a gate found bad: {why}"),
         Some((Decision::Undetermined, why)) => format!("of which it is not known whether it was good: {why}"),
     }
-}
-
-fn is_version(release: &Release, kept: &Kept, version: &str) -> bool {
-    let said = kept.verdicts.get(&release.revision).and_then(|verdict| verdict.version.as_deref());
-    let tagged = || {
-        let manifest = Manifest::of(release).unwrap_or_default();
-        let tags = manifest.documents.iter().filter(|document| !document.hook).flat_map(containers);
-        tags.filter_map(|(_, image)| image.parse::<Reference>().ok()).any(|image| image.tag() == Some(version))
-    };
-    said == Some(version) || release.chart.app_version == version || tagged()
 }
 
 /// Objects of the cluster as those of a manifest.

@@ -3,9 +3,14 @@
 use super::{DoomKind, Scene, Sign};
 use crate::watch::objects::Pod;
 
+/// What the kubelet says when it asks a registry without a login, for it has no pull secret, or not yet: its cache may be a
+/// moment late (`pkg/kubelet/kubelet_pods.go`).
+const WITHOUT_LOGIN: &str = "Unable to retrieve some image pull secrets";
+
 /// A sign for each container whose image is not there.
 pub(super) fn signs(scene: &Scene<'_>, pod: &Pod) -> Vec<Sign> {
     let mut signs = Vec::new();
+    let without_login = scene.about(&pod.metadata.uid).any(|event| event.message.starts_with(WITHOUT_LOGIN));
     for (status, _) in pod.all_containers() {
         let Some(waiting) = &status.state.waiting else { continue };
         let mut hidden = false;
@@ -23,7 +28,12 @@ pub(super) fn signs(scene: &Scene<'_>, pod: &Pod) -> Vec<Sign> {
                     _ => &waiting.message,
                 };
                 hidden = message.starts_with("Back-off pulling image") && !message.contains(": ");
-                (kind(message), message.clone())
+                let kind = match kind(message) {
+                    // Nobody has refused the login.
+                    DoomKind::ImageRefused if without_login => DoomKind::ImagePull,
+                    kind => kind,
+                };
+                (kind, message.clone())
             }
             _ => continue,
         };

@@ -57,6 +57,22 @@ fn a_registry_that_is_not_reached_is_borne_for_20_s() {
 }
 
 #[test]
+fn a_refusal_without_the_login_is_borne_while_the_kubelet_may_have_been_late() {
+    let mut state = fixture!("image-refused");
+    let (pod, _) = state.pods.iter().next().unwrap();
+    let uid = state.pods[pod].metadata.uid.clone();
+    let message = "Unable to retrieve some image pull secrets (login); attempting to pull the image may not succeed.";
+    state.take(&serde_json::json!({
+        "kind": "Event", "apiVersion": "v1", "metadata": { "name": "late", "uid": "late", "namespace": "shop" },
+        "involvedObject": { "kind": "Pod", "name": pod, "uid": uid }, "message": message, "type": "Warning",
+        "reason": "FailedToRetrieveImagePullSecret", "count": 1, "lastTimestamp": "2026-01-01T00:00:00Z",
+    }));
+    assert!(state.unreadable.is_empty(), "{:?}", state.unreadable);
+    let (_, after) = doom(&state, &deployment("image-refused"), DoomKind::ImagePull);
+    assert_eq!(after, Duration::from_secs(20));
+}
+
+#[test]
 fn what_is_not_there_is_borne_for_5_s() {
     for (name, state, words) in [
         ("config-key", fixture!("config-key"), "couldn't find key absent in ConfigMap shop/some"),

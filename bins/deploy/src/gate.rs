@@ -41,16 +41,11 @@ impl Gate for Deploy {
     }
 
     fn remarks(_plan: &Plan, facts: &Facts) -> Vec<String> {
-        let nothing = facts.diff.iter().filter(|diff| diff.is_empty()).map(|_| "nothing would be changed".to_owned());
-        let resort = facts.way_back.as_ref().and_then(|way| way.resort.as_ref());
-        let resort = resort.map(|resort| format!("the release is back where it was: {resort}"));
-        nothing.chain(resort).chain(facts.remarks.iter().cloned()).collect()
+        facts.remarks()
     }
 
     fn listings(_plan: &Plan, facts: &Facts) -> Vec<Listing> {
-        let title = || "what would be changed".to_owned();
-        let diff = facts.diff.iter().filter(|diff| !diff.is_empty());
-        diff.map(|diff| Listing { title: title(), text: diff.clone() }).collect()
+        facts.listings()
     }
 
     fn figures(plan: &Plan, facts: &Facts) -> Vec<Figure> {

@@ -47,12 +47,7 @@ impl Gate for Rollback {
     }
 
     fn remarks(plan: &Plan, facts: &Facts) -> Vec<String> {
-        let mut remarks = facts.change.remarks.clone();
-        let resort = facts.change.way_back.as_ref().and_then(|way| way.resort.as_ref());
-        remarks.extend(resort.map(|resort| format!("the release is back where it was: {resort}")));
-        remarks.extend(
-            facts.change.diff.iter().filter(|diff| diff.is_empty()).map(|_| "nothing would be changed".to_owned()),
-        );
+        let mut remarks = facts.change.remarks();
         if !plan.dry_run && facts.change.upgrade.is_some() && plan.fault().is_none() {
             remarks.push(
                 "a rollback does not bring back custom resource definitions, what migrations did to a database, or what is \
@@ -64,9 +59,7 @@ impl Gate for Rollback {
     }
 
     fn listings(_plan: &Plan, facts: &Facts) -> Vec<Listing> {
-        let title = || "what would be changed".to_owned();
-        let diff = facts.change.diff.iter().filter(|diff| !diff.is_empty());
-        diff.map(|diff| Listing { title: title(), text: diff.clone() }).collect()
+        facts.change.listings()
     }
 
     fn figures(plan: &Plan, facts: &Facts) -> Vec<Figure> {

@@ -7,7 +7,7 @@ use crate::{
     probe::{ControlRun, ProbeFacts},
     watch::{Diagnosis, RolloutFacts},
 };
-use prodtest_gate::{Place, Redactor};
+use prodtest_gate::{Listing, Place, Redactor};
 use prodtest_image::{ImageFacts, Platform};
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +72,22 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// What a reader of every report is told beside.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        let nothing = self.diff.iter().filter(|diff| diff.is_empty()).map(|_| "nothing would be changed".to_owned());
+        let resort = self.way_back.as_ref().and_then(|way| way.resort.as_ref());
+        let resort = resort.map(|resort| format!("the release is back where it was: {resort}"));
+        nothing.chain(resort).chain(self.remarks.iter().cloned()).collect()
+    }
+
+    /// What a dry run would change, to be shown as it is.
+    #[must_use]
+    pub fn listings(&self) -> Vec<Listing> {
+        let diff = self.diff.iter().filter(|diff| !diff.is_empty());
+        diff.map(|diff| Listing { title: "what would be changed".to_owned(), text: diff.clone() }).collect()
+    }
+
     /// The same without these secrets: what comes from a cluster is written by strangers.
     pub fn redacted(self, secrets: &[&str]) -> Self {
         let without = |facts: &Self, secrets: &[&str]| {

@@ -72,7 +72,9 @@ fn stamped(installed: &Installed<'_>) -> Value {
 fn goes_back(namespace: &str, steps: &[Step], right: usize, helm_alone: usize) {
     let Some(lab) = shared() else { return };
     let installed = Installed::prepare(&lab, namespace, false);
-    installed.install(&json!({ "replicas": 2 }));
+    // What the API writes in its own way is no difference: a variable without a value, a whole processor.
+    let resources = json!({ "limits": { "cpu": "1000m", "memory": "64Mi" } });
+    installed.install(&json!({ "replicas": 2, "resources": resources, "env": [{ "name": "EMPTY", "value": "" }] }));
     make(&installed, steps);
     let gate = || installed.gate_called("rollback", &Value::Null).args(["to", "previous"]).args(BUSY);
     let said = [format!("revision {right},"), format!("revision {helm_alone}")];

@@ -2,8 +2,9 @@
 
 use prodtest_gate::Outcome;
 use prodtest_testkit::{Done, GateCommand};
-use prodtest_tests::{shared, side_by_side};
+use prodtest_tests::{Release, shared, side_by_side};
 use serde_json::{Value, json};
+use xtask::lab::godel::Helm;
 
 use crate::{ATTEMPTS, BUSY, specimen::Installed};
 
@@ -83,4 +84,18 @@ fn lab_rollback_a_dry_run_changes_nothing_and_tells_where_back_is() {
     assert_eq!(names(&done, Outcome::Passed), ["target"], "{}", done.said());
     let done = done.expect_said(&["prodtest-drill-no-such-tag", "revision 1"]);
     assert_eq!(installed.state(), was, "{}", done.said());
+}
+
+/// Godel's scenarios are played; where the smoke gate does not begin, the record of a run before is none of this one.
+#[test]
+fn lab_rollback_the_record_of_an_earlier_smoke_run_is_not_taken_for_this_one() {
+    let Some(lab) = shared() else { return };
+    let release = Release::one(&lab, "drill-smoke", &[]);
+    let out = tempfile::tempdir().expect("a folder");
+    let drill = || release.rollback_gate_by(Helm::Three, &json!({ "replicaCount": 1 })).arg("drill").out(out.path());
+    let busy = ["--allow-undetermined", "rollback/served-throughout"];
+    let _ = drill().args(busy).run().expect_code(0);
+    let done = drill().args(busy).env("PRODTEST_SCENARIO", "/nowhere.yaml").run().expect_code(3);
+    assert!(names(&done, Outcome::Undetermined).contains(&"service-restored".to_owned()), "{}", done.said());
+    let _ = done.expect_said(&["the smoke gate has no record", "/nowhere.yaml"]);
 }

@@ -50,7 +50,8 @@ pub(crate) fn called(plan: &Plan, facts: &Facts) -> Option<Called> {
     if let Some(trouble) = upgrade.trouble.as_ref().filter(|trouble| trouble.measured) {
         return Some(Called { at_ms: upgrade.ended_ms?, by: trouble.message.clone() });
     }
-    let decided = facts.change.decided_ms?;
+    // Who was stopped has decided nothing: it only went back.
+    let decided = facts.change.decided_ms.filter(|_| facts.change.halted.is_none())?;
     if let Some(RolloutVerdict::Unfinished { why }) = &verdict {
         return Some(Called { at_ms: decided, by: format!("not done within {}: {why}", plan.change.timeout) });
     }
@@ -90,7 +91,7 @@ pub(crate) fn judge(plan: &Plan, facts: &Facts) -> Judged {
     let began = upgrade.started_ms.unwrap_or_default();
     let place = plan.change.places.chart.clone();
     let Some(called) = called(plan, facts) else {
-        if facts.change.decided_ms.is_none() {
+        if facts.change.decided_ms.is_none() || facts.change.halted.is_some() {
             return not_reached(id(NAME), &facts.change);
         }
         let message = match fault.is_served() && plan.change.probe.is_none() {

@@ -66,6 +66,13 @@ fn a_bad_version_is_called_bad_in_time_or_late_or_not_at_all() {
     is(&judged(deployed(json!([12000]), Some(12100))), Outcome::Failed, "late: ");
     is(&judged(deployed(json!([]), Some(2000))), Outcome::Failed, "missed: ");
     is(&judged(json!({})), Outcome::Undetermined, "did not get there");
+    // Interrupted, nobody called it bad, and nobody missed it.
+    for done in [json!(1800), Value::Null] {
+        let mut stopped = deployed(json!([]), Some(2000));
+        stopped["change"]["halted"] = json!({ "message": "interrupted (SIGINT)" });
+        stopped["change"]["rollout"]["doneMs"] = done;
+        is(&judged(stopped), Outcome::Undetermined, "interrupted");
+    }
     // Whose cluster was lost is not bad.
     let lost = json!({ "change": {
         "upgrade": { "by": "helm 3", "started-ms": 1000, "trouble": { "message": "no answer" } }, "decided-ms": 9 } });

@@ -3,9 +3,8 @@
 use std::{path::Path, time::Duration};
 
 use prodtest_gate::{Outcome, RunRecord};
-use prodtest_process::{program, run_until};
+use prodtest_process::{program, run};
 use prodtest_rollout::engine::{Session, Step};
-use tokio::time::sleep;
 
 use crate::{facts::SmokeSeen, plan::SmokePlan};
 
@@ -38,23 +37,21 @@ pub(super) async fn play(session: &Session<'_>, plan: &SmokePlan) -> Step<SmokeS
     for name in NOT_FOR_IT {
         command.env_remove(name);
     }
-    let run = session.run.clone();
-    let given_up = async move {
-        tokio::select! {
-            stop = run.until_stopped() => stop.to_string(),
-            () = sleep(LIMIT) => format!("it had not ended after {} s", LIMIT.as_secs()),
-        }
-    };
-    let ended = run_until(command, given_up).await;
-    if let Some(stop) = session.run.stopped() {
-        return Err(stop.into());
+    let record = plan.out.join("smoke.run.json");
+    // One of a run before would be taken for this one's.
+    if let Err(error) = std::fs::remove_file(&record)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        let trouble = Some(format!("`{}` of a run before cannot be removed: {error}", record.display()));
+        return Ok(SmokeSeen { trouble, ..SmokeSeen::default() });
     }
+    let ended = session.run.unless_stopped(run(command, LIMIT)).await?;
     Ok(match ended {
         Err(error) => SmokeSeen {
             trouble: Some(format!("{error}\nhint: install it beside this gate, or say `rollback: {{ smoke: false }}`")),
             ..SmokeSeen::default()
         },
-        Ok(done) => read(&plan.out.join("smoke.run.json")).unwrap_or_else(|why| SmokeSeen {
+        Ok(done) => read(&record).unwrap_or_else(|why| SmokeSeen {
             trouble: Some(format!("the smoke gate has no record: {why}; it said: {}", last(&done.said()))),
             ..SmokeSeen::default()
         }),

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use prodtest_rollout::{
-    apply::Reference,
-    backup::{collect, compare},
+    apply::{Applier, Manner, Reference},
+    backup::{clean, collect, compare},
     engine::{Hold, Session, Step, facts::Trouble, runs::selector},
     helm::{Document, Release},
     identity::{ImageId, list_pods, running},
@@ -62,18 +62,11 @@ impl State {
                 });
             }
         }
-        let scaled: Vec<String> =
-            backup.objects.iter().filter(|object| object["kind"] == "HorizontalPodAutoscaler").map(scaled_by).collect();
+        let scaled = scaled_by_any(&backup.objects);
         let named = |object: &Value| Some((Reference::of(object).ok()?.to_string(), object.clone()));
         let mut objects: BTreeMap<String, Value> = backup.objects.iter().filter_map(named).collect();
         for object in objects.values_mut() {
-            // An autoscaler says how many there are, and it may say so meanwhile.
-            let is_scaled = scaled
-                .iter()
-                .any(|target| *target == format!("{}/{}", word(&object["kind"]), word(&object["metadata"]["name"])));
-            if let Some(replicas) = object.pointer_mut(REPLICAS).filter(|_| is_scaled) {
-                *replicas = Value::Null;
-            }
+            without_scaled(object, &scaled);
         }
         Ok(Ok(Self {
             objects,
@@ -126,42 +119,45 @@ impl State {
     }
 }
 
-/// What the objects of a revision have otherwise than they are now: what the cluster has beside is its defaults.
+/// What the objects of a revision have otherwise than they are now, with how many objects and fields were compared. The
+/// server is asked what each would be if it were put in, and says so in its own way: quantities, defaults, what is left out.
 pub(super) async fn against(
     session: &Session<'_>,
     hold: &Hold,
     documents: &[Document],
 ) -> Step<Result<(usize, usize, Vec<String>), Trouble>> {
-    let lasting: Vec<&Document> =
-        documents.iter().filter(|document| !document.hook && !RUN_ONCE.contains(&document.kind.as_str())).collect();
-    let wanted: Vec<Value> = lasting.iter().map(|document| document.object.clone()).collect();
-    let reading = collect(&hold.cluster, session.plan.namespace(), &session.plan.release, &wanted, &[]);
-    let backup = match session.run.unless_stopped(reading).await? {
-        Ok(backup) => backup,
-        Err(error) => return Ok(Err(Trouble::unmeasured(error.to_string(), error.hint()))),
-    };
-    let mut differences: Vec<String> = backup.missing.iter().map(|gone| format!("{gone}: it is not there")).collect();
-    for wanted in &wanted {
-        let same = |object: &&Value| {
-            ["kind", "apiVersion"].iter().all(|field| object[*field] == wanted[*field])
-                && object["metadata"]["name"] == wanted["metadata"]["name"]
+    let unknown = |message: String, hint| Ok(Err(Trouble::unmeasured(message, hint)));
+    let applier = Applier::new(&hold.cluster, session.plan.namespace());
+    let dry = Manner { dry_run: true, force: true };
+    let (mut lives, mut would_be) = (Vec::new(), Vec::new());
+    let mut differences = Vec::new();
+    let lasting = documents.iter().filter(|one| !one.hook && !RUN_ONCE.contains(&one.kind.as_str()));
+    for object in lasting.map(|document| &document.object) {
+        let reference = match Reference::of(object) {
+            Ok(reference) => reference,
+            Err(error) => return unknown(error.to_string(), None),
         };
-        if let Some(live) = backup.objects.iter().find(same) {
-            differences.extend(compare(&stored(wanted), live).iter().map(ToString::to_string));
+        match session.run.unless_stopped(applier.get(&reference)).await? {
+            Ok(Some(live)) => lives.push(clean(&live)),
+            Ok(None) => {
+                differences.push(format!("{reference}: it is not there"));
+                continue;
+            }
+            Err(error) => return unknown(error.to_string(), error.hint()),
+        }
+        match session.run.unless_stopped(applier.apply(object, dry)).await? {
+            (_, Some(after)) => would_be.push(clean(&after)),
+            (outcome, None) => return unknown(format!("{reference} cannot be compared: {outcome}"), None),
         }
     }
-    Ok(Ok((wanted.len(), wanted.iter().map(fields).sum(), differences)))
-}
-
-/// As the API keeps it: what is given as text to a Secret is kept as data.
-fn stored(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Some(fields) =
-        object.as_object_mut().filter(|fields| fields.get("kind").is_some_and(|kind| kind == "Secret"))
-    {
-        fields.remove("stringData");
+    let scaled = scaled_by_any(&lives);
+    for object in lives.iter_mut().chain(&mut would_be) {
+        without_scaled(object, &scaled);
     }
-    object
+    for (live, after) in lives.iter().zip(&would_be) {
+        differences.extend(compare(after, live).iter().map(ToString::to_string));
+    }
+    Ok(Ok((lives.len(), would_be.iter().map(fields).sum(), differences)))
 }
 
 /// The ConfigMaps and Secrets that the objects refer to and are not: configuration that the release does not own.
@@ -194,10 +190,22 @@ fn config_maps(object: &Value, into: &mut BTreeSet<String>) {
     }
 }
 
-/// `Deployment/godel-api`.
-fn scaled_by(autoscaler: &Value) -> String {
-    let target = &autoscaler["spec"]["scaleTargetRef"];
-    format!("{}/{}", word(&target["kind"]), word(&target["name"]))
+/// What autoscalers scale, `Deployment/godel-api`.
+fn scaled_by_any(objects: &[Value]) -> Vec<String> {
+    let autoscalers = objects.iter().filter(|object| object["kind"] == "HorizontalPodAutoscaler");
+    let target = |autoscaler: &Value| {
+        let target = &autoscaler["spec"]["scaleTargetRef"];
+        format!("{}/{}", word(&target["kind"]), word(&target["name"]))
+    };
+    autoscalers.map(target).collect()
+}
+
+/// An autoscaler says how many there are, and it may say so meanwhile.
+fn without_scaled(object: &mut Value, scaled: &[String]) {
+    let name = format!("{}/{}", word(&object["kind"]), word(&object["metadata"]["name"]));
+    if let Some(replicas) = object.pointer_mut(REPLICAS).filter(|_| scaled.contains(&name)) {
+        *replicas = Value::Null;
+    }
 }
 
 fn word(value: &Value) -> String {

@@ -209,9 +209,7 @@ async fn images(session: &Session<'_>, documents: &[&Document], seen: &mut Targe
     for (name, image) in documents.iter().flat_map(|document| containers(document)) {
         match image.parse::<Reference>() {
             Ok(reference) if reference.registry() == repository.registry() => {
-                if reference.repository() == repository.repository() {
-                    seen.containers.push(name);
-                }
+                seen.containers.push(name);
                 asked.insert(image);
             }
             Ok(_) => {
